@@ -1,0 +1,1 @@
+//! Blocks: assembly, hashes, metadata, signatures and their verification.

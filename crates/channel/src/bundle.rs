@@ -1,0 +1,1 @@
+//! A channel's configuration, parsed and checked.

@@ -1,0 +1,1 @@
+//! Capability levels of a channel and what they switch on.

@@ -1,0 +1,1 @@
+//! Configuration updates: authorisation, application, and their computation.

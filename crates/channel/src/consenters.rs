@@ -1,0 +1,1 @@
+//! The consenter set of an etcdraft channel and its changes.

@@ -1,0 +1,1 @@
+//! Creation of channels through a system channel.

@@ -1,0 +1,1 @@
+//! Cutting ordered messages into blocks.

@@ -1,0 +1,1 @@
+//! Envelopes: headers, signing and what a signature covers.

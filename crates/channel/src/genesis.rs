@@ -1,0 +1,1 @@
+//! Genesis blocks from a typed description.

@@ -1,0 +1,1 @@
+//! Maintenance mode and the move from one consensus type to another.

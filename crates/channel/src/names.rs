@@ -1,0 +1,1 @@
+//! Which names channels and configuration elements may have.

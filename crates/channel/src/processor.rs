@@ -1,0 +1,1 @@
+//! Classification, filtering and processing of incoming messages.

@@ -1,0 +1,1 @@
+//! Verification of blocks that come from other nodes.
