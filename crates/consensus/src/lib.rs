@@ -1,1 +1,11 @@
-//! stub
+//! The order of a channel: what turns accepted envelopes into one chain of blocks.
+//!
+//! A channel is one log of blocks, ordered by a chain of consensus segments (see
+//! [`segment`]). Whatever the consenter, a channel has a [`channel_state::ChannelState`]
+//! (its ledger, its live configuration, its block writer) and is driven by something
+//! that implements [`chain::Chain`].
+
+pub mod chain;
+pub mod metrics;
+pub mod source;
+pub mod transport;

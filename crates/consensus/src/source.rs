@@ -1,0 +1,1 @@
+//! Where blocks come from that this node did not order itself.
