@@ -64,14 +64,16 @@ pub trait Transport: Send + Sync {
     /// # Errors
     ///
     /// When it cannot go out now: raft is then told that the node is unreachable.
-    fn send_consensus(&self, channel: &str, to: u64, request: ConsensusRequest) -> Result<(), TransportError>;
+    fn send_consensus(&self, channel: &str, to: u64, request: ConsensusRequest)
+    -> Result<(), TransportError>;
 
     /// Sends a message to the leader; returns when it is written to the stream.
     ///
     /// # Errors
     ///
     /// When it was not written; it may then be sent again.
-    async fn send_submit(&self, channel: &str, to: u64, request: SubmitRequest) -> Result<(), TransportError>;
+    async fn send_submit(&self, channel: &str, to: u64, request: SubmitRequest)
+    -> Result<(), TransportError>;
 
     /// Drops a channel's consenters.
     fn forget(&self, channel: &str);
