@@ -1,0 +1,1 @@
+//! Broadcast: takes transactions in.

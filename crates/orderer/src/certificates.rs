@@ -1,0 +1,1 @@
+//! Warns of expiring certificates.

@@ -1,0 +1,1 @@
+//! Deliver: hands blocks out.

@@ -1,0 +1,1 @@
+//! Metrics under Fabric's names.

@@ -1,0 +1,1 @@
+//! orderer.yaml and its environment.
