@@ -1,5 +1,10 @@
 //! `causeway sandbox`.
 
+#[allow(dead_code)]
+mod layout;
+#[allow(dead_code)]
+mod material;
+
 use crate::failure::{Failure, Outcome};
 
 /// Run a network of ordering nodes on this machine.
