@@ -52,7 +52,12 @@ impl Wal {
         unimplemented!()
     }
     /// Records that a snapshot is about to be saved, and flushes.
-    pub fn save_snapshot(&mut self, _index: u64, _term: u64, _conf_state: &ConfState) -> Result<(), WalError> {
+    pub fn save_snapshot(
+        &mut self,
+        _index: u64,
+        _term: u64,
+        _conf_state: &ConfState,
+    ) -> Result<(), WalError> {
         unimplemented!()
     }
     /// Deletes the segments that hold nothing after `index`.
