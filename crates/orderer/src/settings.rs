@@ -1,1 +1,5 @@
-//! orderer.yaml and its environment.
+//! The node's settings: `orderer.yaml` and its `ORDERER_...` overrides.
+
+mod model;
+
+pub use model::*;
