@@ -285,9 +285,7 @@ pub struct SaslPlain {
 // The derived Debug of these would print key material and the password.
 impl std::fmt::Debug for KafkaTls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KafkaTls")
-            .field("enabled", &self.enabled)
-            .finish_non_exhaustive()
+        f.debug_struct("KafkaTls").field("enabled", &self.enabled).finish_non_exhaustive()
     }
 }
 
