@@ -19,6 +19,7 @@ pub mod configtx;
 pub mod consenters;
 pub mod creation;
 pub mod cutter;
+pub mod duration;
 pub mod envelope;
 pub mod genesis;
 pub mod maintenance;
