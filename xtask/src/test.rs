@@ -23,8 +23,8 @@ pub(crate) fn soak(seeds: Option<String>) -> Result<(), String> {
 
 fn prepared(without_python: bool) -> Result<std::process::Command, String> {
     let python = if without_python { None } else { Some(python::environment()?) };
-    // The tests with processes start this very binary; the tests' own profile keeps it to one build.
-    run(cargo().args(["build", "--locked", "--profile", "test", "--package", "cli", "--bin", "causeway"]))?;
+    // The tests with processes start this very binary.
+    run(cargo().args(["build", "--locked", "--package", "cli", "--bin", "causeway"]))?;
     let mut tests = cargo();
     tests.args(["test", "--locked", "--workspace"]);
     tests.env("CAUSEWAY_BIN", target_folder().join("debug").join("causeway"));

@@ -1,1 +1,13 @@
-//! stub
+//! Networks of real ordering nodes for tests: processes with TLS on this machine, with
+//! the means to kill, stop and cut off one of them, and the checks of what must hold
+//! afterwards. Development only.
+
+pub mod binary;
+pub mod hosts;
+pub mod ledgers;
+pub mod load;
+pub mod network;
+pub mod node;
+pub mod ports;
+pub mod proxy;
+pub mod wait;
