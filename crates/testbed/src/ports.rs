@@ -22,7 +22,8 @@ pub fn block(count: u16) -> u16 {
     for step in 0..span {
         let base = 12_000 + (start + step) % span;
         let ports = base..base + count;
-        if ports.clone().all(|port| !taken.contains(&port) && TcpListener::bind(("127.0.0.1", port)).is_ok()) {
+        if ports.clone().all(|port| !taken.contains(&port) && TcpListener::bind(("127.0.0.1", port)).is_ok())
+        {
             taken.extend(ports);
             return base;
         }

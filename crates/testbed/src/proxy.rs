@@ -109,7 +109,9 @@ impl State {
             let _ = stream.set_nodelay(true);
         }
         let ends = [incoming, outgoing];
-        let [Ok(a), Ok(b), Ok(c), Ok(d)] = [0, 1, 0, 1].map(|end: usize| ends[end].try_clone()) else { return };
+        let [Ok(a), Ok(b), Ok(c), Ok(d)] = [0, 1, 0, 1].map(|end: usize| ends[end].try_clone()) else {
+            return;
+        };
         thread::spawn(move || forward(a, b));
         thread::spawn(move || forward(d, c));
         rules.connections.push(Connection { dialer_pid, ends });
