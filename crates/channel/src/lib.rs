@@ -26,3 +26,4 @@ pub mod maintenance;
 pub mod names;
 pub mod processor;
 pub mod replication;
+mod wire;

@@ -1,0 +1,242 @@
+//! The groups, values and policies of a first config.
+
+use std::time::Duration;
+
+use protos::{
+    Message,
+    common::{
+        BlockDataHashingStructure, Capabilities, Capability, ConfigGroup, ConfigPolicy, ConfigValue,
+        Consortium, HashingAlgorithm, OrdererAddresses, Policy, SignaturePolicy, SignaturePolicyEnvelope,
+        policy::PolicyType, signature_policy,
+    },
+    orderer::{BatchTimeout, ChannelRestrictions, ConsensusType, KafkaBrokers},
+    peer::{AcLs, AnchorPeers, ApiResource},
+};
+
+use super::{
+    ApplicationSection, Consensus, GenesisDescription, GenesisError, OrdererSection, Organization, Policies,
+    channel_creation_policy, policy,
+};
+
+/// Who may change nearly everything: the admins of the group that holds it.
+const ADMINS: &str = "Admins";
+/// Who may change what belongs to the ordering service but lies outside its group.
+const ORDERER_ADMINS: &str = "/Channel/Orderer/Admins";
+
+const MANDATORY: &[&str] = &["Admins", "Readers", "Writers"];
+const MANDATORY_FOR_ORDERERS: &[&str] = &["BlockValidation", "Admins", "Readers", "Writers"];
+
+pub(super) fn channel(description: &GenesisDescription) -> Result<ConfigGroup, GenesisError> {
+    let path = "/Channel";
+    let mut group = group(ADMINS);
+    add_policies(&mut group, path, &description.policies, MANDATORY)?;
+    add_value(&mut group, "HashingAlgorithm", &HashingAlgorithm { name: "SHA256".to_owned() });
+    // Fabric hashes block data as one string, not as a tree; this width says so.
+    add_value(&mut group, "BlockDataHashingStructure", &BlockDataHashingStructure { width: u32::MAX });
+    if !description.orderer.addresses.is_empty() {
+        let addresses = OrdererAddresses { addresses: description.orderer.addresses.clone() };
+        add_value_for(&mut group, "OrdererAddresses", &addresses, ORDERER_ADMINS);
+    }
+    if let Some(name) = &description.consortium {
+        add_value(&mut group, "Consortium", &Consortium { name: name.clone() });
+    }
+    add_capabilities(&mut group, &description.capabilities);
+
+    group.groups.insert("Orderer".to_owned(), orderer(&format!("{path}/Orderer"), &description.orderer)?);
+    if let Some(section) = &description.application {
+        group.groups.insert("Application".to_owned(), application(&format!("{path}/Application"), section)?);
+    }
+    if let Some(consortiums) = &description.consortiums {
+        let path = format!("{path}/Consortiums");
+        let mut all = self::group(ORDERER_ADMINS);
+        let accept =
+            ConfigPolicy { version: 0, policy: Some(accept_all()), mod_policy: ORDERER_ADMINS.to_owned() };
+        all.policies.insert(ADMINS.to_owned(), accept);
+        for (name, members) in consortiums {
+            all.groups.insert(name.clone(), consortium(&format!("{path}/{name}"), members)?);
+        }
+        group.groups.insert("Consortiums".to_owned(), all);
+    }
+    Ok(group)
+}
+
+fn orderer(path: &str, section: &OrdererSection) -> Result<ConfigGroup, GenesisError> {
+    let mut group = group(ADMINS);
+    add_policies(&mut group, path, &section.policies, MANDATORY_FOR_ORDERERS)?;
+    add_value(&mut group, "BatchSize", &section.batch_size);
+    add_value(&mut group, "BatchTimeout", &BatchTimeout { timeout: duration_text(section.batch_timeout) });
+    add_value(&mut group, "ChannelRestrictions", &ChannelRestrictions { max_count: section.max_channels });
+    add_capabilities(&mut group, &section.capabilities);
+    let metadata = match &section.consensus {
+        Consensus::Solo => Vec::new(),
+        Consensus::Kafka { brokers } => {
+            add_value(&mut group, "KafkaBrokers", &KafkaBrokers { brokers: brokers.clone() });
+            Vec::new()
+        }
+        Consensus::Etcdraft(metadata) => metadata.encode_to_vec(),
+    };
+    // The state is STATE_NORMAL, which is 0.
+    let consensus_type = ConsensusType {
+        r#type: section.consensus.name().to_owned(),
+        metadata: metadata.into(),
+        ..ConsensusType::default()
+    };
+    add_value(&mut group, "ConsensusType", &consensus_type);
+    add_organizations(&mut group, path, &section.organizations, |group, organization| {
+        if !organization.orderer_endpoints.is_empty() {
+            let addresses = OrdererAddresses { addresses: organization.orderer_endpoints.clone() };
+            add_value(group, "Endpoints", &addresses);
+        }
+    })?;
+    Ok(group)
+}
+
+fn application(path: &str, section: &ApplicationSection) -> Result<ConfigGroup, GenesisError> {
+    let mut group = group(ADMINS);
+    add_policies(&mut group, path, &section.policies, MANDATORY)?;
+    if !section.acls.is_empty() {
+        let resource = |policy_ref: &String| ApiResource { policy_ref: policy_ref.clone() };
+        let acls = section.acls.iter().map(|(name, policy)| (name.clone(), resource(policy))).collect();
+        add_value(&mut group, "ACLs", &AcLs { acls });
+    }
+    add_capabilities(&mut group, &section.capabilities);
+    add_organizations(&mut group, path, &section.organizations, |group, organization| {
+        if !organization.anchor_peers.is_empty() {
+            add_value(group, "AnchorPeers", &AnchorPeers { anchor_peers: organization.anchor_peers.clone() });
+        }
+    })?;
+    Ok(group)
+}
+
+fn consortium(path: &str, members: &[Organization]) -> Result<ConfigGroup, GenesisError> {
+    let mut group = group(ORDERER_ADMINS);
+    add_value_for(&mut group, "ChannelCreationPolicy", &channel_creation_policy(), ORDERER_ADMINS);
+    add_organizations(&mut group, path, members, |_, _| ())?;
+    Ok(group)
+}
+
+/// Adds a group for each organization; `more` adds what is peculiar to the place.
+fn add_organizations(
+    parent: &mut ConfigGroup,
+    path: &str,
+    organizations: &[Organization],
+    more: impl Fn(&mut ConfigGroup, &Organization),
+) -> Result<(), GenesisError> {
+    for organization in organizations {
+        let mut group = group(ADMINS);
+        add_policies(
+            &mut group,
+            &format!("{path}/{}", organization.name),
+            &organization.policies,
+            MANDATORY,
+        )?;
+        add_value(&mut group, "MSP", &organization.msp);
+        more(&mut group, organization);
+        if parent.groups.insert(organization.name.clone(), group).is_some() {
+            let (group, name) = (path.to_owned(), organization.name.clone());
+            return Err(GenesisError::DuplicateOrganization { group, name });
+        }
+    }
+    Ok(())
+}
+
+fn group(mod_policy: &str) -> ConfigGroup {
+    ConfigGroup { mod_policy: mod_policy.to_owned(), ..ConfigGroup::default() }
+}
+
+fn add_value(group: &mut ConfigGroup, name: &str, value: &impl Message) {
+    add_value_for(group, name, value, ADMINS);
+}
+
+fn add_value_for(group: &mut ConfigGroup, name: &str, value: &impl Message, mod_policy: &str) {
+    let value =
+        ConfigValue { version: 0, value: value.encode_to_vec().into(), mod_policy: mod_policy.to_owned() };
+    group.values.insert(name.to_owned(), value);
+}
+
+fn add_capabilities(group: &mut ConfigGroup, names: &[String]) {
+    if !names.is_empty() {
+        let capabilities = names.iter().map(|name| (name.clone(), Capability {})).collect();
+        add_value(group, "Capabilities", &Capabilities { capabilities });
+    }
+}
+
+fn add_policies(
+    group: &mut ConfigGroup,
+    path: &str,
+    policies: &Policies,
+    mandatory: &'static [&'static str],
+) -> Result<(), GenesisError> {
+    if let Some(policy) = mandatory.iter().find(|name| !policies.contains_key(**name)) {
+        return Err(GenesisError::MissingPolicy { group: path.to_owned(), policy });
+    }
+    for (name, rule) in policies {
+        let policy = rule.compile().map_err(|reason| GenesisError::PolicyRule {
+            group: path.to_owned(),
+            policy: name.clone(),
+            rule: rule.text().to_owned(),
+            reason,
+        })?;
+        let policy = ConfigPolicy { version: 0, policy: Some(policy), mod_policy: ADMINS.to_owned() };
+        group.policies.insert(name.clone(), policy);
+    }
+    Ok(())
+}
+
+/// Satisfied by no signature at all. The channel's implicit policies count this one too, so that
+/// with it the admins of the ordering service alone govern a system channel.
+fn accept_all() -> Policy {
+    let rule = signature_policy::Type::NOutOf(signature_policy::NOutOf { n: 0, rules: vec![] });
+    let rule = SignaturePolicyEnvelope {
+        version: 0,
+        rule: Some(SignaturePolicy { r#type: Some(rule) }),
+        identities: vec![],
+    };
+    policy(PolicyType::Signature, &rule)
+}
+
+/// A duration as Go writes it: `2s`, `1m30s`, `500ms`, `2ns`.
+fn duration_text(duration: Duration) -> String {
+    let nanos = duration.as_nanos();
+    let fraction = |nanos: u128, unit: u128| {
+        let (whole, rest) = (nanos / unit, nanos % unit);
+        let digits = unit.ilog10() as usize;
+        match rest {
+            0 => whole.to_string(),
+            _ => format!("{whole}.{}", format!("{rest:0digits$}").trim_end_matches('0')),
+        }
+    };
+    let seconds = fraction(nanos % 60_000_000_000, 1_000_000_000);
+    let minutes = nanos / 60_000_000_000;
+    match nanos {
+        0 => "0s".to_owned(),
+        ..1_000 => format!("{nanos}ns"),
+        ..1_000_000 => format!("{}µs", fraction(nanos, 1_000)),
+        ..1_000_000_000 => format!("{}ms", fraction(nanos, 1_000_000)),
+        _ if minutes == 0 => format!("{seconds}s"),
+        _ if minutes < 60 => format!("{minutes}m{seconds}s"),
+        _ => format!("{}h{}m{seconds}s", minutes / 60, minutes % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_written_as_go_writes_them() {
+        for (nanos, text) in [
+            (0, "0s"),
+            (2, "2ns"),
+            (1_500, "1.5µs"),
+            (500_000_000, "500ms"),
+            (1_000_000_000, "1s"),
+            (2_050_000_000, "2.05s"),
+            (90_000_000_000, "1m30s"),
+            (3_600_000_000_000, "1h0m0s"),
+            (90_061_000_000_001, "25h1m1.000000001s"),
+        ] {
+            assert_eq!(duration_text(Duration::from_nanos(nanos)), text);
+        }
+    }
+}
