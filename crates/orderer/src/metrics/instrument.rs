@@ -229,10 +229,16 @@ impl<T: Instrument, const N: usize> Family<T, N> {
     }
 }
 
-fn position<T, const N: usize>(children: &[([Box<str>; N], Arc<T>)], values: &[&str; N]) -> Result<usize, usize> {
+fn position<T, const N: usize>(
+    children: &[([Box<str>; N], Arc<T>)],
+    values: &[&str; N],
+) -> Result<usize, usize> {
     children.binary_search_by(|(labels, _)| {
         let pairs = labels.iter().zip(values);
-        pairs.map(|(label, value)| (**label).cmp(value)).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+        pairs
+            .map(|(label, value)| (**label).cmp(value))
+            .find(|order| order.is_ne())
+            .unwrap_or(Ordering::Equal)
     })
 }
 

@@ -26,7 +26,11 @@ pub(super) fn lines(metrics: &Metrics, prefix: &str) -> Vec<String> {
             };
             for value in values {
                 path.push('.');
-                path.extend(value.chars().map(|c| if matches!(c, '.' | '|' | ':') || c.is_whitespace() { '_' } else { c }));
+                path.extend(
+                    value
+                        .chars()
+                        .map(|c| if matches!(c, '.' | '|' | ':') || c.is_whitespace() { '_' } else { c }),
+                );
             }
             match reading {
                 Reading::Counter(counter) => {
@@ -50,7 +54,8 @@ pub(super) fn lines(metrics: &Metrics, prefix: &str) -> Vec<String> {
 /// Pushes at every write interval until the task is dropped. A server that is away loses what
 /// was pushed meanwhile and is warned about once.
 pub async fn push_forever(metrics: Arc<Metrics>, settings: Statsd) {
-    let mut interval = tokio::time::interval_at(Instant::now() + settings.write_interval, settings.write_interval);
+    let mut interval =
+        tokio::time::interval_at(Instant::now() + settings.write_interval, settings.write_interval);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut failing = false;
     loop {

@@ -132,7 +132,8 @@ fn scraped_names_types_and_labels_are_fabrics() {
             let mut words = line.split(' ').map(str::to_owned);
             let (name, kind) = (words.next().unwrap(), words.next().unwrap());
             if kind == "histogram" {
-                expected_samples.extend(["_bucket", "_sum", "_count"].map(|suffix| format!("{name}{suffix}")));
+                expected_samples
+                    .extend(["_bucket", "_sum", "_count"].map(|suffix| format!("{name}{suffix}")));
             } else {
                 expected_samples.insert(name.clone());
             }
@@ -187,7 +188,10 @@ fn the_other_histograms_have_prometheus_default_buckets() {
         .filter_map(|line| line.split_once("le=\"").and_then(|(_, rest)| rest.split_once('"')))
         .map(|(bound, _)| bound)
         .collect();
-    assert_eq!(bounds, ["0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "+Inf"]);
+    assert_eq!(
+        bounds,
+        ["0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "+Inf"]
+    );
 }
 
 #[test]
