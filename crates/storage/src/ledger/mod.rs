@@ -1,24 +1,37 @@
 //! The block ledger of an ordering node, in Fabric's on-disk format.
+//!
+//! A [`LedgerStore`] is the directory `FileLedger.Location`; a [`Ledger`] in it holds the blocks of one
+//! channel. A ledger that Fabric's orderer wrote opens here, and one written here opens there. The
+//! block files are the truth; what else lies beside them can be made again from them.
+//!
+//! ```text
+//! chains/<channel>/blockfile_NNNNNN   the blocks
+//! offsets/<channel>                   where each block is, and how much was flushed   (ours)
+//! index/                              Fabric's index, until our first block; the lock file
+//! pendingops/join/<channel>.join      join blocks
+//! pendingops/remove/<channel>.remove  removals in progress
+//! ```
 
-use crate::durable::FileError;
-use bytes::Bytes;
-use std::{path::Path, sync::Arc, time::Duration};
+mod blocks;
+mod error;
+mod fabric_index;
+mod files;
+mod offsets;
+mod pending;
+mod reader;
+mod record;
+mod recover;
+mod store;
 
-mod standin {
-    //! Gives way to `channel::block::EncodedBlock`.
-    /// A block.
-    #[derive(Debug)]
-    pub struct EncodedBlock;
-}
-pub use standin::EncodedBlock;
+pub use blocks::Ledger;
+pub use error::StoreError;
+pub use pending::JoinBlocks;
+pub use reader::{BlockReader, Fault, Step, StoredBlock};
+pub use store::LedgerStore;
 
-/// What can go wrong with a ledger.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The system refused an operation.
-    #[error(transparent)]
-    File(#[from] FileError),
-}
+use std::{sync::Arc, time::Duration};
+
+const CHAINS: &str = "chains";
 
 /// Hears of every block that was written and every flush, for metrics. Called on the thread that
 /// wrote; must not block.
@@ -29,106 +42,40 @@ pub trait LedgerObserver: Send + Sync {
     fn flushed(&self, channel: &str, durable_height: u64, took: Duration);
 }
 
-/// How ledgers are kept. `Default` is what a node uses.
+/// How ledgers are kept. The default is what a node uses.
 #[derive(Clone)]
 pub struct LedgerOptions {
-    /// Most bytes of recent blocks that a channel keeps in memory for readers. Default 8 MiB.
+    /// Most bytes of recent blocks that a channel keeps in memory for readers; the newest block is
+    /// kept in any case. Default 8 MiB.
     pub cache_bytes: usize,
-    /// Size at which a new block file is begun. Default 64 MiB, as in Fabric; others are for tests.
+    /// Size at which a new block file is begun, at most 4 GiB. Default 64 MiB, which is what Fabric
+    /// uses; other values are for tests.
     pub max_file_bytes: u64,
     /// Told of writes and flushes.
     pub observer: Option<Arc<dyn LedgerObserver>>,
 }
 
-/// The ledgers of a node: the directory `FileLedger.Location`.
-#[derive(Debug)]
-pub struct LedgerStore {}
-
-impl LedgerStore {
-    /// Opens the directory; makes what is missing, finishes removals that a crash interrupted.
-    pub fn open(_location: &Path, _options: LedgerOptions) -> Result<Self, StoreError> {
-        unimplemented!()
-    }
-    /// The channels that have a ledger, sorted.
-    pub fn channels(&self) -> Result<Vec<String>, StoreError> {
-        unimplemented!()
-    }
-    /// Whether the channel has a ledger.
-    pub fn exists(&self, _channel: &str) -> bool {
-        unimplemented!()
-    }
-    /// Opens a channel's ledger, made when it is missing. The same ledger for every caller.
-    pub fn open_channel(&self, _channel: &str) -> Result<Arc<Ledger>, StoreError> {
-        unimplemented!()
-    }
-    /// Removes a channel's ledger; one that does not exist is no error.
-    pub fn remove_channel(&self, _channel: &str) -> Result<(), StoreError> {
-        unimplemented!()
-    }
-    /// The blocks that channels were joined with and that are still needed.
-    pub fn join_blocks(&self) -> &JoinBlocks {
-        unimplemented!()
+impl Default for LedgerOptions {
+    fn default() -> Self {
+        Self { cache_bytes: 8 << 20, max_file_bytes: 64 << 20, observer: None }
     }
 }
 
-/// Join blocks: `pendingops/join/<channel>.join`, each a marshaled `common.Block`.
-#[derive(Debug)]
-pub struct JoinBlocks {}
-
-impl JoinBlocks {
-    /// Keeps a channel's join block durably, in place of an earlier one.
-    pub fn save(&self, _channel: &str, _block: &[u8]) -> Result<(), StoreError> {
-        unimplemented!()
-    }
-    /// The channel's join block.
-    pub fn load(&self, _channel: &str) -> Result<Option<Bytes>, StoreError> {
-        unimplemented!()
-    }
-    /// Removes it durably; none is no error.
-    pub fn remove(&self, _channel: &str) -> Result<(), StoreError> {
-        unimplemented!()
-    }
-    /// The channels that have one, sorted.
-    pub fn list(&self) -> Result<Vec<String>, StoreError> {
-        unimplemented!()
+impl std::fmt::Debug for LedgerOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LedgerOptions")
+            .field("cache_bytes", &self.cache_bytes)
+            .field("max_file_bytes", &self.max_file_bytes)
+            .finish_non_exhaustive()
     }
 }
 
-/// One channel's ledger: one appender, many readers.
-#[derive(Debug)]
-pub struct Ledger {}
-
-impl Ledger {
-    /// The channel.
-    pub fn channel(&self) -> &str {
-        unimplemented!()
+/// A channel's name becomes a file name, so it must not lead elsewhere. Whether it is a name that a
+/// channel may have is not decided here.
+fn check_name(channel: &str) -> Result<(), StoreError> {
+    let leads_elsewhere = matches!(channel, "" | "." | "..") || channel.contains(['/', '\0']);
+    if leads_elsewhere || channel.ends_with(crate::durable::TRANSIENT_MARK) || channel.len() > 249 {
+        return Err(StoreError::ChannelName { channel: channel.to_owned() });
     }
-    /// Writes the next block. Durable only once [`Ledger::flush`] has returned.
-    pub fn append(&self, _block: &Arc<EncodedBlock>) -> Result<(), StoreError> {
-        unimplemented!()
-    }
-    /// Flushes what was appended before the call.
-    pub fn flush(&self) -> Result<(), StoreError> {
-        unimplemented!()
-    }
-    /// Number of blocks.
-    pub fn height(&self) -> u64 {
-        unimplemented!()
-    }
-    /// Number of blocks that survive a power cut.
-    pub fn durable_height(&self) -> u64 {
-        unimplemented!()
-    }
-    /// A block, `None` at and above the height.
-    pub fn block(&self, _number: u64) -> Result<Option<Arc<EncodedBlock>>, StoreError> {
-        unimplemented!()
-    }
-    /// Header hash of the last block; empty when there is none.
-    pub fn last_header_hash(&self) -> Bytes {
-        unimplemented!()
-    }
-    /// Why the ledger refuses writes, if it does.
-    pub fn poisoned(&self) -> Option<String> {
-        unimplemented!()
-    }
+    Ok(())
 }
