@@ -26,4 +26,5 @@ pub mod maintenance;
 pub mod names;
 pub mod processor;
 pub mod replication;
+mod text;
 mod wire;

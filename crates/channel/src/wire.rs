@@ -6,10 +6,18 @@
 
 use std::ops::Range;
 
+use bytes::Bytes;
+use protos::Message;
+
 /// Bytes that are not the wire form of any message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("proto: cannot parse invalid wire-format data")]
 pub struct WireError;
+
+/// Decodes a message. Byte fields of the result share the memory of `bytes`.
+pub(crate) fn decode<M: Message + Default>(bytes: &Bytes) -> Result<M, WireError> {
+    M::decode(bytes.clone()).map_err(|_| WireError)
+}
 
 /// Wire type of length-delimited fields (bytes, strings, messages).
 pub(crate) const LENGTH_DELIMITED: u8 = 2;
