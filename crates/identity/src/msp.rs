@@ -1,14 +1,29 @@
 //! Membership service providers: who is a member of which organisation, in which role.
+//!
+//! An [`Msp`] judges certificates as Fabric's X.509 MSP does. What it has read and worked out it
+//! remembers; a config change makes new MSPs, so nothing remembered ever goes stale.
 
-use std::sync::Arc;
+mod error;
+mod identity;
+mod principal;
+mod revocation;
+mod setup;
+mod validation;
+mod x509;
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use protos::{
-    common::MspPrincipal,
-    msp::{MspConfig, SerializedIdentity},
+    Message,
+    msp::{FabricMspConfig, IdemixMspConfig, MspConfig, SerializedIdentity},
 };
 
-use crate::certificate::Certificate;
+use self::x509::X509Msp;
+pub use self::{error::MspError, identity::Identity};
+use crate::{cache::Cache, certificate::Certificate, pem};
+
+pub(crate) use self::error::WIRE_FORMAT;
 
 /// Behaviour version of an MSP, chosen by the channel's capabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,81 +38,6 @@ pub enum MspVersion {
     V1_4_3,
 }
 
-/// What is wrong with an MSP's definition, an identity or a signature.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum MspError {
-    /// No MSP of that name.
-    #[error("MSP {0} is not defined on channel")]
-    UnknownMsp(String),
-}
-
-/// One MSP, ready to judge identities.
-pub struct Msp {
-    identifier: String,
-    tls_root_certs: Vec<Bytes>,
-    tls_intermediate_certs: Vec<Bytes>,
-}
-
-impl Msp {
-    /// Builds an MSP from its definition, checking what Fabric checks.
-    pub fn setup(_config: &MspConfig, _version: MspVersion) -> Result<Msp, MspError> {
-        unimplemented!()
-    }
-
-    /// The MSP id.
-    pub fn identifier(&self) -> &str {
-        &self.identifier
-    }
-
-    /// TLS root certificates, PEM, as configured.
-    pub fn tls_root_certs(&self) -> &[Bytes] {
-        &self.tls_root_certs
-    }
-
-    /// TLS intermediate certificates, PEM, as configured.
-    pub fn tls_intermediate_certs(&self) -> &[Bytes] {
-        &self.tls_intermediate_certs
-    }
-
-    /// Reads a marshaled `SerializedIdentity` of this MSP.
-    pub fn deserialize_identity(&self, _serialized: &[u8]) -> Result<Arc<Identity>, MspError> {
-        unimplemented!()
-    }
-}
-
-/// The MSPs of a channel.
-#[derive(Default)]
-pub struct MspManager {
-    msps: Vec<Arc<Msp>>,
-}
-
-impl MspManager {
-    /// A manager of these MSPs; of two with one id the later one counts.
-    pub fn new(msps: Vec<Arc<Msp>>) -> Self {
-        Self { msps }
-    }
-
-    /// The MSP with this id.
-    pub fn msp(&self, id: &str) -> Option<&Arc<Msp>> {
-        self.msps.iter().find(|m| m.identifier() == id)
-    }
-
-    /// All MSPs, ordered by id.
-    pub fn msps(&self) -> impl Iterator<Item = &Arc<Msp>> {
-        self.msps.iter()
-    }
-
-    /// Reads a marshaled `SerializedIdentity` with the MSP that it names.
-    pub fn deserialize_identity(&self, _serialized: &[u8]) -> Result<Arc<Identity>, MspError> {
-        unimplemented!()
-    }
-
-    /// Whether some MSP's kind recognises the form of this identity.
-    pub fn is_well_formed(&self, _identity: &SerializedIdentity) -> Result<(), MspError> {
-        unimplemented!()
-    }
-}
-
 /// An organizational unit and who certified it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OuIdentifier {
@@ -107,50 +47,169 @@ pub struct OuIdentifier {
     pub certifiers_identifier: Bytes,
 }
 
-/// An identity that its MSP could read. Reading is not yet validation.
-pub struct Identity {
-    mspid: String,
-    certificate: Certificate,
+/// One MSP, ready to judge identities.
+pub struct Msp(Provider);
+
+enum Provider {
+    X509 {
+        msp: Arc<X509Msp>,
+        /// Identities by their certificate as it was sent.
+        identities: Cache<Bytes, Arc<Identity>>,
+    },
+    Idemix {
+        name: String,
+    },
 }
 
-impl Identity {
-    /// The MSP that the identity belongs to.
-    pub fn mspid(&self) -> &str {
-        &self.mspid
+const TYPE_X509: i32 = 0;
+const TYPE_IDEMIX: i32 = 1;
+
+/// How many identities an MSP remembers. They take about 4 KiB each.
+const REMEMBERED_IDENTITIES: usize = 256;
+
+/// Certificates longer than this are not remembered, so that memory stays bounded.
+const REMEMBERED_CERTIFICATE_BYTES: usize = 16 * 1024;
+
+impl Msp {
+    /// Builds an MSP from its definition, checking what Fabric checks.
+    ///
+    /// An Idemix MSP is taken in, so that channels that have one work for their X.509 members; its own
+    /// identities are refused.
+    pub fn setup(config: &MspConfig, version: MspVersion) -> Result<Msp, MspError> {
+        match config.r#type {
+            TYPE_X509 => {
+                let definition =
+                    FabricMspConfig::decode(config.config.clone()).map_err(|_| MspError::Definition)?;
+                let msp = Arc::new(X509Msp::setup(&definition, version)?);
+                Ok(Msp(Provider::X509 { msp, identities: Cache::new(REMEMBERED_IDENTITIES) }))
+            }
+            TYPE_IDEMIX if version < MspVersion::V1_1 => Err(MspError::IdemixVersion(version as i32)),
+            TYPE_IDEMIX => {
+                let definition =
+                    IdemixMspConfig::decode(config.config.clone()).map_err(|_| MspError::Definition)?;
+                Ok(Msp(Provider::Idemix { name: definition.name }))
+            }
+            other => Err(MspError::UnsupportedType(other)),
+        }
     }
 
-    /// The certificate, its signature brought to low S.
-    pub fn certificate(&self) -> &Certificate {
-        &self.certificate
+    /// The MSP id.
+    pub fn identifier(&self) -> &str {
+        match &self.0 {
+            Provider::X509 { msp, .. } => &msp.name,
+            Provider::Idemix { name } => name,
+        }
     }
 
-    /// Whether the MSP counts this identity as a member.
-    pub fn validate(&self) -> Result<(), MspError> {
-        unimplemented!()
+    /// TLS root certificates, PEM, as configured.
+    pub fn tls_root_certs(&self) -> &[Bytes] {
+        match &self.0 {
+            Provider::X509 { msp, .. } => &msp.tls_roots,
+            Provider::Idemix { .. } => &[],
+        }
     }
 
-    /// Whether the identity satisfies a principal.
-    pub fn satisfies_principal(&self, _principal: &MspPrincipal) -> Result<(), MspError> {
-        unimplemented!()
+    /// TLS intermediate certificates, PEM, as configured.
+    pub fn tls_intermediate_certs(&self) -> &[Bytes] {
+        match &self.0 {
+            Provider::X509 { msp, .. } => &msp.tls_intermediates,
+            Provider::Idemix { .. } => &[],
+        }
     }
 
-    /// Verifies a signature over `message` by this identity's key.
-    pub fn verify(&self, _message: &[u8], _signature: &[u8]) -> Result<(), MspError> {
-        unimplemented!()
+    /// Reads a marshaled `SerializedIdentity` of this MSP.
+    pub fn deserialize_identity(&self, serialized: &[u8]) -> Result<Arc<Identity>, MspError> {
+        let identity = SerializedIdentity::decode(serialized).map_err(|_| MspError::SerializedIdentity)?;
+        if identity.mspid != self.identifier() {
+            let expected = self.identifier().to_owned();
+            return Err(MspError::OtherMsp { expected, received: identity.mspid });
+        }
+        self.read_identity(identity.id_bytes)
     }
 
-    /// The organizational units of the subject, each with the certifiers identifier of the chain.
-    pub fn organizational_units(&self) -> Vec<OuIdentifier> {
-        unimplemented!()
+    fn read_identity(&self, id_bytes: Bytes) -> Result<Arc<Identity>, MspError> {
+        let (msp, identities) = match &self.0 {
+            Provider::X509 { msp, identities } => (msp, identities),
+            Provider::Idemix { name } => return Err(MspError::Idemix(name.clone())),
+        };
+        if let Some(known) = identities.get(&id_bytes) {
+            return Ok(known);
+        }
+        let identity = Arc::new(Identity::new(msp, msp.read_identity(&id_bytes)?));
+        if id_bytes.len() <= REMEMBERED_CERTIFICATE_BYTES {
+            // A copy, because the bytes may be a piece of a much larger message.
+            identities.insert(Bytes::copy_from_slice(&id_bytes), identity.clone());
+        }
+        Ok(identity)
     }
 
-    /// Last second of validity, Unix time.
-    pub fn not_after_unix(&self) -> i64 {
-        self.certificate.not_after_unix()
+    /// Whether the identity has the form of this MSP's kind: one PEM block labelled `CERTIFICATE` (or
+    /// not at all), nothing behind it, the certificate's own signature in its one DER form.
+    pub fn is_well_formed(&self, identity: &SerializedIdentity) -> Result<(), MspError> {
+        if let Provider::Idemix { name } = &self.0 {
+            return Err(MspError::Idemix(name.clone()));
+        }
+        let block = pem::decode(&identity.id_bytes).ok_or(MspError::EmptyPem)?;
+        let (text, msp) =
+            (|| String::from_utf8_lossy(&identity.id_bytes).into_owned(), || identity.mspid.clone());
+        if !block.rest.is_empty() {
+            return Err(MspError::TrailingBytes { identity: text(), msp: msp() });
+        }
+        if !matches!(block.label.as_str(), "CERTIFICATE" | "") {
+            return Err(MspError::PemType(block.label));
+        }
+        let certificate = Certificate::from_der(&block.der).map_err(MspError::PemCertificate)?;
+        if certificate.is_ecdsa_signed() && !certificate.has_canonical_signature()? {
+            return Err(MspError::NonCanonicalSignature { identity: text(), msp: msp() });
+        }
+        Ok(())
+    }
+}
+
+/// The MSPs of a channel.
+#[derive(Default)]
+pub struct MspManager {
+    msps: BTreeMap<String, Arc<Msp>>,
+}
+
+impl MspManager {
+    /// A manager of these MSPs; of two with one id the later one counts.
+    pub fn new(msps: Vec<Arc<Msp>>) -> Self {
+        Self { msps: msps.into_iter().map(|msp| (msp.identifier().to_owned(), msp)).collect() }
+    }
+
+    /// The MSP with this id.
+    pub fn msp(&self, id: &str) -> Option<&Arc<Msp>> {
+        self.msps.get(id)
+    }
+
+    /// All MSPs, ordered by id.
+    pub fn msps(&self) -> impl Iterator<Item = &Arc<Msp>> {
+        self.msps.values()
+    }
+
+    /// Reads a marshaled `SerializedIdentity` with the MSP that it names.
+    pub fn deserialize_identity(&self, serialized: &[u8]) -> Result<Arc<Identity>, MspError> {
+        let identity = SerializedIdentity::decode(serialized).map_err(|_| MspError::SerializedIdentity)?;
+        match self.msps.get(&identity.mspid) {
+            Some(msp) => msp.read_identity(identity.id_bytes),
+            None => Err(MspError::UnknownMsp(identity.mspid)),
+        }
+    }
+
+    /// Whether the form of this identity is that of some MSP's kind.
+    pub fn is_well_formed(&self, identity: &SerializedIdentity) -> Result<(), MspError> {
+        if self.msps.values().any(|msp| msp.is_well_formed(identity).is_ok()) {
+            return Ok(());
+        }
+        Err(MspError::NotRecognized)
     }
 }
 
 /// When a serialized identity's certificate expires, Unix time; `None` when it can not be read.
-pub fn expires_at_unix(_serialized_identity: &[u8]) -> Option<i64> {
-    unimplemented!()
+///
+/// Only the certificate is looked at, whatever MSP it claims (Fabric: `common/crypto/expiration.go`).
+pub fn expires_at_unix(serialized_identity: &[u8]) -> Option<i64> {
+    let identity = SerializedIdentity::decode(serialized_identity).ok()?;
+    Certificate::from_pem(&identity.id_bytes).ok().map(|certificate| certificate.not_after_unix())
 }
