@@ -33,7 +33,8 @@ impl KeyPair {
             .map_err(|_| TlsError::NoPrivateKey { role: "TLS private key", path: key.to_owned() })?;
         let not_a_pair =
             |source| TlsError::KeyPair { key: key.to_owned(), certificate: certificate.to_owned(), source };
-        let certified = CertifiedKey::from_der(chain, key_der.clone_key(), &provider()).map_err(not_a_pair)?;
+        let certified =
+            CertifiedKey::from_der(chain, key_der.clone_key(), &provider()).map_err(not_a_pair)?;
         Ok(Self { certified: Arc::new(certified), key: Arc::new(key_der) })
     }
 
