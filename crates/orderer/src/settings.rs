@@ -89,10 +89,12 @@ fn bullets(problems: &[String]) -> String {
 pub fn load() -> Result<Loaded, SettingsError> {
     // Names and values that are no text cannot be meant for us.
     let environment = std::env::vars_os();
-    let environment = environment.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let environment =
+        environment.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let environment: BTreeMap<_, _> = environment.collect();
     let file = find(environment.get("FABRIC_CFG_PATH").map(Path::new))?;
-    let text = std::fs::read_to_string(&file).map_err(|source| SettingsError::Unreadable { file: file.clone(), source })?;
+    let text = std::fs::read_to_string(&file)
+        .map_err(|source| SettingsError::Unreadable { file: file.clone(), source })?;
     parse(&text, &environment, &file, &|path| std::fs::read(path))
 }
 
@@ -101,7 +103,8 @@ fn find(configured: Option<&Path>) -> Result<PathBuf, SettingsError> {
     let configured = configured.filter(|path| !path.as_os_str().is_empty());
     let places = configured.into_iter().chain([Path::new("."), Path::new(SYSTEM_DIRECTORY)]);
     let searched: Vec<PathBuf> = places.map(Path::to_path_buf).collect();
-    let candidates = searched.iter().flat_map(|place| [place.join("orderer.yaml"), place.join("orderer.yml")]);
+    let candidates =
+        searched.iter().flat_map(|place| [place.join("orderer.yaml"), place.join("orderer.yml")]);
     let found = candidates.into_iter().find(|file| file.exists());
     found.ok_or(SettingsError::NotFound { searched })
 }
@@ -134,10 +137,15 @@ pub fn parse(
         return Err(SettingsError::Refused { reasons: noted.refusals });
     }
     if !unused.is_empty() {
-        noted.remarks.push(format!("These environment variables name no setting that they could change: {}", unused.join(", ")));
+        noted.remarks.push(format!(
+            "These environment variables name no setting that they could change: {}",
+            unused.join(", ")
+        ));
     }
     if settings.general.profile.enabled {
-        noted.remarks.push("General.Profile.Enabled has no effect: Go's profiler is part of Go programs only".to_owned());
+        noted.remarks.push(
+            "General.Profile.Enabled has no effect: Go's profiler is part of Go programs only".to_owned(),
+        );
     }
     let lines = noted.listing.iter().map(|(path, value)| format!("{path} = {value}"));
     let listing = lines.collect::<Vec<_>>().join("\n");

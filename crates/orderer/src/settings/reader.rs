@@ -113,7 +113,10 @@ enum Source<'a> {
     Environment(&'a str),
     Tree(&'a Node),
     /// The contents of a file.
-    File { name: String, bytes: Vec<u8> },
+    File {
+        name: String,
+        bytes: Vec<u8>,
+    },
 }
 
 impl<'a> Section<'a> {
@@ -187,12 +190,14 @@ impl<'a> Section<'a> {
         if self.opaque {
             return;
         }
-        let unknown: Vec<_> = self.entries.iter().filter(|entry| !known.contains(&entry.key.to_lowercase())).collect();
+        let unknown: Vec<_> =
+            self.entries.iter().filter(|entry| !known.contains(&entry.key.to_lowercase())).collect();
         if unknown.is_empty() {
             return;
         }
         let keys: Vec<_> = unknown.iter().map(|entry| entry.key.as_str()).collect();
-        let lines: Vec<_> = unknown.iter().map(|entry| format!("{} in line {}", entry.key, entry.line)).collect();
+        let lines: Vec<_> =
+            unknown.iter().map(|entry| format!("{} in line {}", entry.key, entry.line)).collect();
         let (keys, lines) = (keys.join(", "), lines.join(", "));
         self.reader.problem(format!("'{}' has invalid keys: {keys} ({lines})", self.path));
     }
@@ -221,7 +226,9 @@ impl<'a> Section<'a> {
                         self.file(&path, from_environment.unwrap_or(text))
                     }
                     Some(_) => {
-                        self.reader.problem(format!("error decoding '{path}' (line {line}): Value of File: was nil"));
+                        self.reader.problem(format!(
+                            "error decoding '{path}' (line {line}): Value of File: was nil"
+                        ));
                         Source::Absent
                     }
                     None => {
@@ -245,7 +252,11 @@ impl<'a> Section<'a> {
     }
 
     /// One text turned into a value; `plain` tells of an unquoted text of the file.
-    fn scalar<T: Default>(&self, key: &str, convert: impl Fn(&str, bool) -> Result<T, String>) -> Setting<'_, 'a, T> {
+    fn scalar<T: Default>(
+        &self,
+        key: &str,
+        convert: impl Fn(&str, bool) -> Result<T, String>,
+    ) -> Setting<'_, 'a, T> {
         let path = self.path_of(key);
         let (outcome, place) = match self.source(key) {
             Source::Absent => (Ok(T::default()), String::new()),
@@ -257,7 +268,9 @@ impl<'a> Section<'a> {
             Source::Tree(Node { line, value: Value::Scalar { text, plain } }) => {
                 (convert(text, *plain), format!(" (line {line})"))
             }
-            Source::Tree(Node { line, .. }) => (Err("expected one value, got a list".to_owned()), format!(" (line {line})")),
+            Source::Tree(Node { line, .. }) => {
+                (Err("expected one value, got a list".to_owned()), format!(" (line {line})"))
+            }
         };
         let value = outcome.unwrap_or_else(|error| {
             self.reader.problem(format!("error decoding '{path}'{place}: {error}"));
@@ -304,7 +317,9 @@ impl<'a> Section<'a> {
         self.scalar(key, |text, plain| match units::integer(text) {
             Ok(nanoseconds) if plain => {
                 let nanoseconds = u64::try_from(nanoseconds);
-                nanoseconds.map(Duration::from_nanos).map_err(|_| format!("{text} nanoseconds are out of range"))
+                nanoseconds
+                    .map(Duration::from_nanos)
+                    .map_err(|_| format!("{text} nanoseconds are out of range"))
             }
             _ => units::duration(text),
         })
@@ -314,7 +329,8 @@ impl<'a> Section<'a> {
     pub(super) fn number<T: TryFrom<i128> + Default>(&self, key: &str) -> Setting<'_, 'a, T> {
         self.scalar(key, |text, _| {
             let value = if text.is_empty() { 0 } else { units::integer(text)? };
-            T::try_from(value).map_err(|_| format!("{text} is out of range for {}", std::any::type_name::<T>()))
+            T::try_from(value)
+                .map_err(|_| format!("{text} is out of range for {}", std::any::type_name::<T>()))
         })
     }
 

@@ -6,7 +6,8 @@ use super::reader::{Base, Reader, Section};
 use super::units;
 use std::time::Duration;
 
-const METHODS: &[(&str, BootstrapMethod)] = &[("file", BootstrapMethod::File), ("none", BootstrapMethod::None)];
+const METHODS: &[(&str, BootstrapMethod)] =
+    &[("file", BootstrapMethod::File), ("none", BootstrapMethod::None)];
 const ACKNOWLEDGE: &[(&str, Acknowledge)] =
     &[("committed", Acknowledge::Committed), ("accepted", Acknowledge::Accepted)];
 /// Fabric's default limit of a message.
@@ -61,7 +62,9 @@ fn general(section: Section<'_>) -> General {
         cluster: cluster(section.section("Cluster")),
         bootstrap_method: bootstrap_method.or_word(genesis_method, METHODS),
         bootstrap_file: section.path("BootstrapFile", Base::SettingsFile).or(default_file),
-        local_msp_dir: section.path("LocalMSPDir", Base::SettingsFile).or_noted(section.directory().join("msp")),
+        local_msp_dir: section
+            .path("LocalMSPDir", Base::SettingsFile)
+            .or_noted(section.directory().join("msp")),
         local_msp_id: section.text("LocalMSPID").or_noted("SampleOrg".into()),
         profile: profile(section.section("Profile")),
         bccsp: bccsp(section.opaque_section("BCCSP")),
@@ -163,7 +166,10 @@ fn bccsp(section: Section<'_>) -> Bccsp {
         sw_security: software.number("Security").or(256),
     };
     if bccsp.default != "SW" {
-        section.reject("Default", &format!("Could not find default `{}` BCCSP; this node has SW", bccsp.default));
+        section.reject(
+            "Default",
+            &format!("Could not find default `{}` BCCSP; this node has SW", bccsp.default),
+        );
     }
     if !matches!(bccsp.sw_hash.as_str(), "SHA2" | "SHA3") {
         software.reject("Hash", &format!("Hash Family not supported [{}]", bccsp.sw_hash));
@@ -207,7 +213,9 @@ fn kafka(section: Section<'_>) -> Kafka {
             KafkaTopic { replication_factor }
         },
         verbose: section.truth("Verbose").or_zero(),
-        version: section.converted("Version", |text| units::kafka_version(text).map(String::from)).or_noted("0.10.2.0".into()),
+        version: section
+            .converted("Version", |text| units::kafka_version(text).map(String::from))
+            .or_noted("0.10.2.0".into()),
         tls: kafka_tls(section.section("TLS")),
         sasl_plain: sasl_plain(section.section("SASLPlain")),
     };
@@ -279,7 +287,9 @@ fn sasl_plain(section: Section<'_>) -> SaslPlain {
 }
 
 fn debug(section: Section<'_>) -> Debug {
-    let directory = |key| Some(section.path(key, Base::WorkingDirectory).or_zero()).filter(|path| !path.as_os_str().is_empty());
+    let directory = |key| {
+        Some(section.path(key, Base::WorkingDirectory).or_zero()).filter(|path| !path.as_os_str().is_empty())
+    };
     let debug = Debug {
         broadcast_trace_dir: directory("BroadcastTraceDir"),
         deliver_trace_dir: directory("DeliverTraceDir"),
@@ -329,7 +339,8 @@ fn metrics(section: Section<'_>) -> Metrics {
         },
     };
     if !matches!(metrics.statsd.network.as_str(), "udp" | "udp4" | "udp6" | "tcp" | "tcp4" | "tcp6") {
-        statsd.reject("Network", &format!("dial {0}: unknown network {0}; udp or tcp", metrics.statsd.network));
+        statsd
+            .reject("Network", &format!("dial {0}: unknown network {0}; udp or tcp", metrics.statsd.network));
     }
     statsd.finish();
     section.finish();

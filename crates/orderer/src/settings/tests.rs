@@ -87,33 +87,78 @@ const GOOD: &[(&str, &[(&str, &str)], &str, &str)] = &[
     ("General: {ListenPort: 7}", &[("ORDERER_GENERAL_LISTENPORT", "")], "General.ListenPort", "7"),
     ("General: {TLS: {Enabled: yes}}", &[], "General.TLS.Enabled", "true"),
     ("General: {}", &[("ORDERER_GENERAL_TLS_ENABLED", "T")], "General.TLS.Enabled", "true"),
-    ("General: {}", &[("ORDERER_GENERAL_TLS_ROOTCAS", "[a.crt , /b.crt]")], "General.TLS.RootCAs", "[a.crt /b.crt]"),
+    (
+        "General: {}",
+        &[("ORDERER_GENERAL_TLS_ROOTCAS", "[a.crt , /b.crt]")],
+        "General.TLS.RootCAs",
+        "[a.crt /b.crt]",
+    ),
     ("General: {}", &[("ORDERER_GENERAL_TLS_ROOTCAS", "a.crt")], "General.TLS.RootCAs", "[a.crt]"),
     ("General: {TLS: {RootCAs: one.crt}}", &[], "General.TLS.RootCAs", "[one.crt]"),
     ("General: {LocalMSPDir: /abs}", &[], "General.LocalMSPDir", "\"/abs\""),
     ("Operations: {TLS: {Certificate: rel}}", &[], "Operations.TLS.Certificate", "\"rel\""),
-    ("General: {Cluster: {ClientCertificate: rel}}", &[], "General.Cluster.ClientCertificate", "\"/cfg/rel\""),
+    (
+        "General: {Cluster: {ClientCertificate: rel}}",
+        &[],
+        "General.Cluster.ClientCertificate",
+        "\"/cfg/rel\"",
+    ),
     ("General: {LocalMSPID: {File: secret}}", &[], "General.LocalMSPID", "\"from the file\""),
-    ("General: {LocalMSPID: }", &[("ORDERER_GENERAL_LOCALMSPID_FILE", "secret")], "General.LocalMSPID", "\"from the file\""),
+    (
+        "General: {LocalMSPID: }",
+        &[("ORDERER_GENERAL_LOCALMSPID_FILE", "secret")],
+        "General.LocalMSPID",
+        "\"from the file\"",
+    ),
     ("General: {Authentication: {TimeWindow: 1h30m}}", &[], "General.Authentication.TimeWindow", "1h30m0s"),
     ("General: {Authentication: {TimeWindow: 1500}}", &[], "General.Authentication.TimeWindow", "1.5µs"),
     ("General: {GenesisMethod: none}", &[], "General.BootstrapMethod", "\"none\""),
     ("General: {GenesisMethod: none, BootstrapMethod: file}", &[], "General.BootstrapMethod", "\"file\""),
     ("General: {GenesisFile: g.block}", &[], "General.BootstrapFile", "\"/cfg/g.block\""),
     ("General: {Broadcast: {Acknowledge: accepted}}", &[], "General.Broadcast.Acknowledge", "\"accepted\""),
-    ("General: {}", &[("ORDERER_GENERAL_BROADCAST_ACKNOWLEDGE", "Accepted")], "General.Broadcast.Acknowledge", "\"accepted\""),
-    ("ChannelParticipation: {MaxRequestBodySize: 3 MB}", &[], "ChannelParticipation.MaxRequestBodySize", "3145728"),
+    (
+        "General: {}",
+        &[("ORDERER_GENERAL_BROADCAST_ACKNOWLEDGE", "Accepted")],
+        "General.Broadcast.Acknowledge",
+        "\"accepted\"",
+    ),
+    (
+        "ChannelParticipation: {MaxRequestBodySize: 3 MB}",
+        &[],
+        "ChannelParticipation.MaxRequestBodySize",
+        "3145728",
+    ),
     ("Kafka: {Version: 0.11.0.1}", &[], "Kafka.Version", "\"0.11.0.0\""),
     ("Kafka: {SASLPlain: {Password: hidden}}", &[], "Kafka.SASLPlain.Password", "****"),
     ("Kafka: {TLS: {RootCAs: {File: cas.pem}}}", &[], "Kafka.TLS.RootCAs", "[2 certificates]"),
     ("Consensus: {Unknown: 1, EvictionSuspicion: 5s}", &[], "Consensus.EvictionSuspicion", "5s"),
-    ("Consensus: {EvictionSuspicion: 5s}", &[("ORDERER_CONSENSUS_EVICTIONSUSPICION", "6s")], "Consensus.EvictionSuspicion", "6s"),
-    ("Consensus: {}", &[("ORDERER_CONSENSUS_EVICTIONSUSPICION", "6s")], "Consensus.EvictionSuspicion", "10m0s"),
+    (
+        "Consensus: {EvictionSuspicion: 5s}",
+        &[("ORDERER_CONSENSUS_EVICTIONSUSPICION", "6s")],
+        "Consensus.EvictionSuspicion",
+        "6s",
+    ),
+    (
+        "Consensus: {}",
+        &[("ORDERER_CONSENSUS_EVICTIONSUSPICION", "6s")],
+        "Consensus.EvictionSuspicion",
+        "10m0s",
+    ),
     ("General: {BCCSP: {Unknown: 1, SW: {Hash: SHA3}}}", &[], "General.BCCSP.SW.Hash", "\"SHA3\""),
-    ("General: {BCCSP: {}}", &[("ORDERER_GENERAL_BCCSP_SW_HASH", "SHA3")], "General.BCCSP.SW.Hash", "\"SHA2\""),
+    (
+        "General: {BCCSP: {}}",
+        &[("ORDERER_GENERAL_BCCSP_SW_HASH", "SHA3")],
+        "General.BCCSP.SW.Hash",
+        "\"SHA2\"",
+    ),
     ("FileLedger: {Prefix: any}", &[], "FileLedger.Location", "\"/cfg\""),
     ("Metrics: {Provider: other}", &[], "Metrics.Provider", "\"other\""),
-    ("General: {Keepalive: &k {ServerTimeout: 3s}}\nDebug:\nMetrics: {Statsd: {}}\n", &[], "General.Keepalive.ServerTimeout", "3s"),
+    (
+        "General: {Keepalive: &k {ServerTimeout: 3s}}\nDebug:\nMetrics: {Statsd: {}}\n",
+        &[],
+        "General.Keepalive.ServerTimeout",
+        "3s",
+    ),
 ];
 
 #[test]
@@ -297,7 +342,11 @@ fn settings_without_effect_are_remarked() {
         "These environment variables name no setting that they could change: ORDERER_CONSENSUS_WALDIR, ORDERER_GENERAL_LISTENPRT",
         "General.Profile.Enabled has no effect: Go's profiler is part of Go programs only",
     ] {
-        assert!(loaded.remarks.iter().any(|known| known == remark), "{remark} is missing: {:?}", loaded.remarks);
+        assert!(
+            loaded.remarks.iter().any(|known| known == remark),
+            "{remark} is missing: {:?}",
+            loaded.remarks
+        );
     }
 }
 

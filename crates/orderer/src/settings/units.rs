@@ -130,7 +130,11 @@ pub(super) fn size(text: &str) -> Result<u32, String> {
         "m" => 20,
         "g" => 30,
         // Without a suffix, and with anything else, it is a plain number or nothing.
-        _ => return integer(text).and_then(|value| u32::try_from(value).map_err(|_| format!("value '{text}' overflows uint32"))),
+        _ => {
+            return integer(text).and_then(|value| {
+                u32::try_from(value).map_err(|_| format!("value '{text}' overflows uint32"))
+            });
+        }
     };
     let number: u128 = digits.parse().map_err(|_| format!("parsing {text:?}: invalid syntax"))?;
     let bytes = number.checked_mul(1 << shift).and_then(|bytes| u32::try_from(bytes).ok());
@@ -232,9 +236,14 @@ mod tests {
 
     #[test]
     fn sizes() {
-        for (text, bytes) in
-            [("1 MB", 1 << 20), ("1m", 1 << 20), ("512 k", 512 << 10), ("3GB", 3 << 30), ("100", 100), ("0x10", 16)]
-        {
+        for (text, bytes) in [
+            ("1 MB", 1 << 20),
+            ("1m", 1 << 20),
+            ("512 k", 512 << 10),
+            ("3GB", 3 << 30),
+            ("100", 100),
+            ("0x10", 16),
+        ] {
             assert_eq!(size(text), Ok(bytes), "{text}");
         }
         for text in ["4 GB", "1 TB", "MB", "-1", "1.5 MB", "4294967296"] {
