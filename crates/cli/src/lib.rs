@@ -3,11 +3,15 @@
 //! the node alone.
 
 mod bench;
+mod client;
 mod failure;
 mod inspect;
 mod orderer;
 pub mod sandbox;
+mod size;
 mod submit;
+mod target;
+mod terminal;
 mod watch;
 
 use std::{ffi::OsString, path::Path, process::ExitCode};
@@ -34,6 +38,8 @@ enum Command {
     Inspect(inspect::Arguments),
     Bench(bench::Arguments),
     Sandbox(sandbox::Arguments),
+    #[command(hide = true)]
+    SandboxNode(sandbox::child::Arguments),
 }
 
 /// Runs the command line of this process and returns its exit code.
@@ -49,6 +55,7 @@ pub fn main() -> ExitCode {
             Command::Inspect(arguments) => inspect::run(arguments),
             Command::Bench(arguments) => bench::run(arguments),
             Command::Sandbox(arguments) => sandbox::run(arguments),
+            Command::SandboxNode(arguments) => sandbox::child::run(arguments),
         }
     };
     outcome.unwrap_or_else(|failure| {

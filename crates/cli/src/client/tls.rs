@@ -1,0 +1,106 @@
+//! What a client trusts and shows on TLS connections.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use sha2::{Digest, Sha256};
+
+/// Why the TLS files cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TlsError {
+    #[error("{path} cannot be read", path = path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{path} does not hold a {what} in PEM form", path = path.display())]
+    Pem { path: PathBuf, what: &'static str },
+    #[error("{path} holds a certificate that cannot be trusted", path = path.display())]
+    Untrusted { path: PathBuf, source: rustls::Error },
+    #[error(
+        "the client certificate {certificate} and the key {key} cannot be used together",
+        certificate = certificate.display(),
+        key = key.display()
+    )]
+    ClientIdentity { certificate: PathBuf, key: PathBuf, source: rustls::Error },
+}
+
+/// The client's side of TLS: roots it trusts and, for mutual TLS, its own certificate.
+#[derive(Clone)]
+pub(crate) struct Tls {
+    config: Arc<ClientConfig>,
+    certificate_hash: Bytes,
+}
+
+/// A client certificate and its private key, both PEM files.
+#[derive(Clone, Copy)]
+pub(crate) struct ClientIdentity<'a> {
+    pub(crate) certificate: &'a Path,
+    pub(crate) key: &'a Path,
+}
+
+impl Tls {
+    /// Reads the trusted roots and, if given, the client's own certificate.
+    pub(crate) fn load(roots: &[PathBuf], identity: Option<ClientIdentity<'_>>) -> Result<Self, TlsError> {
+        let mut store = RootCertStore::empty();
+        for path in roots {
+            for certificate in certificates(path)? {
+                store
+                    .add(certificate)
+                    .map_err(|source| TlsError::Untrusted { path: path.clone(), source })?;
+            }
+        }
+        let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("the provider has the cipher suites of TLS 1.2 and 1.3")
+            .with_root_certificates(store);
+        let Some(identity) = identity else {
+            return Ok(Self {
+                config: Arc::new(builder.with_no_client_auth()),
+                certificate_hash: Bytes::new(),
+            });
+        };
+        let chain = certificates(identity.certificate)?;
+        // `certificates` gives at least one.
+        let certificate_hash = Bytes::copy_from_slice(&Sha256::digest(&chain[0]));
+        let key = PrivateKeyDer::from_pem_slice(&read(identity.key)?)
+            .map_err(|_| TlsError::Pem { path: identity.key.to_owned(), what: "private key" })?;
+        let config =
+            builder.with_client_auth_cert(chain, key).map_err(|source| TlsError::ClientIdentity {
+                certificate: identity.certificate.to_owned(),
+                key: identity.key.to_owned(),
+                source,
+            })?;
+        Ok(Self { config: Arc::new(config), certificate_hash })
+    }
+
+    /// SHA-256 of the client's certificate, which binds Deliver requests to the connection;
+    /// empty without one.
+    pub(crate) fn certificate_hash(&self) -> &Bytes {
+        &self.certificate_hash
+    }
+
+    /// The configuration for a connection on which `protocol` (an ALPN name) is spoken.
+    pub(super) fn config_for(&self, protocol: &[u8]) -> Arc<ClientConfig> {
+        let mut config = ClientConfig::clone(&self.config);
+        config.alpn_protocols = vec![protocol.to_vec()];
+        Arc::new(config)
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    fs::read(path).map_err(|source| TlsError::Read { path: path.to_owned(), source })
+}
+
+/// The certificates of a PEM file: one at least.
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let bytes = read(path)?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
+    match found {
+        Ok(found) if !found.is_empty() => Ok(found),
+        _ => Err(TlsError::Pem { path: path.to_owned(), what: "certificate" }),
+    }
+}
