@@ -1,11 +1,29 @@
-//! `causeway bench`.
+//! `causeway bench`: measures an ordering service from the outside.
 
-use crate::failure::{Failure, Outcome};
+mod load;
+mod order;
+mod prepare;
+mod receive;
+mod report;
+mod usage;
+
+use crate::failure::Outcome;
 
 /// Measure an ordering service.
 #[derive(clap::Args)]
-pub(crate) struct Arguments {}
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
 
-pub(crate) fn run(_arguments: Arguments) -> Outcome {
-    Err(Failure::new("not here yet"))
+#[derive(clap::Subcommand)]
+enum What {
+    Order(order::Arguments),
+}
+
+pub(crate) fn run(arguments: Arguments) -> Outcome {
+    match arguments.what {
+        What::Order(arguments) => order::run(arguments),
+    }
 }
