@@ -7,5 +7,6 @@
 
 pub mod chain;
 pub mod metrics;
+pub mod raft;
 pub mod source;
 pub mod transport;

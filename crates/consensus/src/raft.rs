@@ -1,0 +1,5 @@
+//! The Raft consenter.
+
+mod bootstrap;
+mod convert;
+mod log;
