@@ -1,0 +1,648 @@
+//! The Raft consenter without its disk, network and clock.
+//!
+//! [`Core::input`] takes what happened; [`Core::advance`] works out what follows and gives it as
+//! [`Effect`]s. Whoever drives it carries them out in their order and reports back. Entries are
+//! sent while they are being written, messages that promise something go out after that, blocks
+//! are applied when they are on a majority's disks and on this one's.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use channel::block::EncodedBlock;
+use protos::{Message as _, etcdraft::BlockMetadata, orderer::BatchSize};
+use raft::{
+    Config, RawNode, StateRole,
+    eraftpb::{Entry, HardState, Message, MessageType, Snapshot},
+};
+
+use crate::{
+    chain::{OrderError, Submission},
+    metrics::{Counter, Gauge, Metrics, Timer},
+};
+
+use super::{
+    active::ActiveNodes,
+    leader::Leading,
+    log::Log,
+    membership::Membership,
+    pending::{Numbered, Pending, Ticket},
+};
+
+mod apply;
+mod lead;
+mod ready;
+
+/// Entries that stay in memory before a snapshot, so that followers a little behind need none.
+const CATCH_UP_ENTRIES: u64 = 4;
+
+/// How a channel's Raft group runs; fixed while the chain runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) channel: String,
+    /// This node's raft id.
+    pub(crate) id: u64,
+    pub(crate) tick_interval: Duration,
+    pub(crate) election_ticks: usize,
+    pub(crate) heartbeat_ticks: usize,
+    pub(crate) max_inflight_blocks: usize,
+    /// Most bytes of entries in one message.
+    pub(crate) max_message_bytes: u64,
+    pub(crate) snapshot_interval_bytes: u64,
+    /// Whether this node campaigns until a leader is seen, as one node of a new cluster does.
+    pub(crate) campaigns_first: bool,
+    /// From which election timeouts are drawn.
+    pub(crate) seed: u64,
+}
+
+/// What the channel's live configuration says; asked anew each time.
+pub(crate) trait Rules: Send + Sync {
+    /// Counts the changes of the configuration.
+    fn sequence(&self) -> u64;
+    /// Limits of a batch, and how long it is waited for one to fill.
+    fn batch(&self) -> (BatchSize, Duration);
+    /// Runs the filters on a message that passed them under an earlier configuration.
+    fn recheck(&self, submission: &Submission) -> Result<Submission, OrderError>;
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// A tick interval has passed.
+    Tick,
+    /// A message of another consenter; whether its sender counts what it is sent.
+    Message { message: Message, counts_submissions: bool },
+    /// The leader's word on who is up.
+    ActiveNodes { from: u64, nodes: Vec<u64> },
+    /// A message was taken in here.
+    Submit(Submission, Ticket),
+    /// A message was taken in by another node that numbers what it sends.
+    Numbered { origin: u64, message: Numbered },
+    /// What the leader was sent from this number on did not reach its stream.
+    NotForwarded { term: u64, from_sequence: u64 },
+    /// All that was to be persisted up to this number is durable.
+    Persisted(u64),
+    /// All blocks up to this one are in the ledger, and if the last one is a configuration, it is
+    /// in force.
+    Written(u64),
+    /// The snapshot with this index is on disk.
+    SnapshotSaved(u64),
+    /// A block that was pulled from others is in the ledger.
+    Pulled(Arc<EncodedBlock>),
+    /// The ledger has caught up with the snapshot.
+    CaughtUp { snapshot: Snapshot, tip: Tip, membership: Membership },
+    /// A message could not be sent.
+    Unreachable(u64),
+    /// A snapshot message was sent or not.
+    SnapshotSent { to: u64, sent: bool },
+    /// Hand the leadership to somebody else.
+    TransferLeadership,
+    /// Others have a configuration block that is not here, in what looks like a snapshot.
+    Behind(Snapshot),
+}
+
+/// Something to be done.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    /// Write, in this order with others; report [`Input::Persisted`].
+    Persist(Persist),
+    /// Send to another consenter.
+    Send(Message),
+    /// Send a message that was taken in here to the leader.
+    Forward { to: u64, message: Numbered },
+    /// Write the next block to the ledger; report [`Input::Written`].
+    Write(Write),
+    /// Save a snapshot after the ledger is durable up to here; report [`Input::SnapshotSaved`].
+    SaveSnapshot(Snapshot),
+    /// Bring the ledger up to the block in a snapshot; report [`Input::CaughtUp`].
+    CatchUp(Snapshot),
+    /// The consenters are others than before, or have other addresses.
+    Reconfigure,
+    /// This node was removed from the consenters: the chain ends here.
+    Evicted,
+    /// The channel's configuration names another consenter: the chain ends here.
+    Sealed,
+    /// The chain can not go on without breaking its promises.
+    Fail(String),
+}
+
+/// What must be on disk before [`Input::Persisted`] is reported.
+#[derive(Debug)]
+pub(crate) struct Persist {
+    pub(crate) number: u64,
+    /// A snapshot of the leader's, to be saved before the rest.
+    pub(crate) snapshot: Option<Snapshot>,
+    pub(crate) hard_state: Option<HardState>,
+    pub(crate) entries: Vec<Entry>,
+    /// Whether it must be flushed; if not, being written is enough.
+    pub(crate) must_sync: bool,
+}
+
+/// What a block does besides being the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BlockKind {
+    /// Nothing.
+    Normal,
+    /// Changes the configuration of this channel, or makes another one.
+    Config,
+}
+
+/// A block for the ledger.
+#[derive(Debug)]
+pub(crate) struct Write {
+    pub(crate) block: Arc<EncodedBlock>,
+    pub(crate) kind: BlockKind,
+    /// What goes into the block's metadata.
+    pub(crate) consenter_metadata: Bytes,
+}
+
+/// Number and header hash of the last block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tip {
+    pub(crate) number: u64,
+    pub(crate) hash: [u8; 32],
+}
+
+/// Messages that wait for what comes before them to be durable.
+#[derive(Debug)]
+struct AwaitingPersist {
+    number: u64,
+    /// Whether it has nothing to persist itself.
+    is_empty: bool,
+    messages: Vec<Message>,
+}
+
+/// Why entries are not applied for the moment.
+#[derive(Debug, PartialEq, Eq)]
+enum Paused {
+    No,
+    /// Until this configuration block is in force.
+    ForConfig(u64),
+    /// Until the ledger has caught up with a snapshot.
+    ForCatchUp,
+}
+
+/// The Raft consenter of one channel.
+pub(crate) struct Core {
+    settings: Settings,
+    raft: RawNode<Log>,
+    rules: Arc<dyn Rules>,
+    metrics: Arc<dyn Metrics>,
+    now: Duration,
+    effects: Vec<Effect>,
+    failed: bool,
+
+    membership: Membership,
+    tip: Tip,
+    /// Raft index of the last entry that is part of the chain of blocks.
+    applied: u64,
+    applied_term: u64,
+    to_apply: VecDeque<Entry>,
+    paused: Paused,
+    /// The last block in the ledger; those up to the tip are on their way.
+    written: u64,
+
+    awaiting_persist: VecDeque<AwaitingPersist>,
+    /// Index of a snapshot of the leader's that is on its way to the disk. The library can not
+    /// campaign meanwhile.
+    installing: Option<u64>,
+    /// A snapshot that came while the ledger was catching up with an earlier one.
+    next_catch_up: Option<Snapshot>,
+    sealed_by: Option<u64>,
+    bytes_since_snapshot: u64,
+    saving_snapshot: Option<Snapshot>,
+
+    role: (u64, StateRole, u64),
+    role_changes: u64,
+    leader_counts: bool,
+    next_campaign: Option<Duration>,
+    leading: Option<Leading>,
+    abdicating: Option<lead::Abdication>,
+    /// Whose turn it is when both other nodes' messages and own ones wait.
+    others_first: bool,
+    /// Number of the block in the last snapshot that this node made.
+    snapshot_block: u64,
+    active: ActiveNodes,
+    pending: Pending,
+    retry_at: Option<Duration>,
+    forward_after: Duration,
+}
+
+/// What a chain starts from: its log as it was on disk, and what the ledger says.
+pub(crate) struct Start {
+    pub(crate) settings: Settings,
+    pub(crate) log: Log,
+    pub(crate) membership: Membership,
+    pub(crate) tip: Tip,
+}
+
+impl Core {
+    pub(crate) fn new(
+        start: Start,
+        rules: Arc<dyn Rules>,
+        metrics: Arc<dyn Metrics>,
+        logger: &slog::Logger,
+    ) -> raft::Result<Self> {
+        let Start { settings, log, membership, tip } = start;
+        let config = Config {
+            id: settings.id,
+            election_tick: settings.election_ticks,
+            heartbeat_tick: settings.heartbeat_ticks,
+            max_size_per_msg: settings.max_message_bytes,
+            max_inflight_msgs: settings.max_inflight_blocks,
+            check_quorum: true,
+            pre_vote: true,
+            ..Config::default()
+        };
+        let applied = membership.metadata.raft_index;
+        let snapshot = log.newest_snapshot().clone();
+        let mut core = Self {
+            raft: RawNode::new(&config, log, logger)?,
+            next_campaign: settings.campaigns_first.then_some(Duration::ZERO),
+            settings,
+            rules,
+            metrics,
+            now: Duration::ZERO,
+            effects: Vec::new(),
+            failed: false,
+            membership,
+            tip,
+            applied,
+            applied_term: 0,
+            to_apply: VecDeque::new(),
+            paused: Paused::No,
+            written: tip.number,
+            awaiting_persist: VecDeque::new(),
+            installing: None,
+            next_catch_up: None,
+            sealed_by: None,
+            bytes_since_snapshot: 0,
+            saving_snapshot: None,
+            role: (0, StateRole::Follower, 0),
+            role_changes: 0,
+            leader_counts: false,
+            leading: None,
+            abdicating: None,
+            others_first: false,
+            snapshot_block: 0,
+            active: ActiveNodes::default(),
+            pending: Pending::default(),
+            retry_at: None,
+            forward_after: Duration::ZERO,
+        };
+        core.metrics.set(Gauge::ClusterSize, &core.settings.channel, core.membership.ids().len() as u64);
+        core.metrics.set(Gauge::CommittedBlockNumber, &core.settings.channel, tip.number);
+        if snapshot.get_metadata().index > 0 {
+            core.catch_up_with(snapshot);
+        }
+        core.effects.push(Effect::Reconfigure);
+        Ok(core)
+    }
+
+    /// The leader's raft id, 0 when none is known.
+    pub(crate) fn leader(&self) -> u64 {
+        self.role.2
+    }
+
+    pub(crate) fn is_leader(&self) -> bool {
+        self.role.1 == StateRole::Leader
+    }
+
+    pub(crate) fn term(&self) -> u64 {
+        self.raft.raft.term
+    }
+
+    pub(crate) fn membership(&self) -> &Membership {
+        &self.membership
+    }
+
+    pub(crate) fn active_nodes(&self) -> &[u64] {
+        self.active.current()
+    }
+
+    /// The report on active nodes that goes along with the next message to `node`.
+    pub(crate) fn report_for(&mut self, node: u64) -> Option<Vec<u64>> {
+        self.active.to_tell(node)
+    }
+
+    /// When [`Core::advance`] must be called although nothing happened.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        let batch = self.leading.as_ref().filter(|_| self.is_ordering()).and_then(|l| l.batch_deadline);
+        let forward = (self.forward_after > self.now).then_some(self.forward_after);
+        [batch, self.retry_at, self.next_campaign, forward].into_iter().flatten().min()
+    }
+
+    /// Takes note of something that happened. What follows is worked out by [`Core::advance`],
+    /// once for many inputs.
+    pub(crate) fn input(&mut self, now: Duration, input: Input) {
+        self.now = now;
+        if self.failed {
+            return;
+        }
+        match input {
+            Input::Tick => self.tick(),
+            Input::Message { message, counts_submissions } => self.message(message, counts_submissions),
+            Input::ActiveNodes { from, nodes } => {
+                if from == self.leader() && !self.is_leader() {
+                    self.active.told(nodes);
+                }
+            }
+            Input::Submit(submission, ticket) => self.pending.insert(submission, ticket),
+            Input::Numbered { origin, message } => {
+                if let Some(leading) = &mut self.leading {
+                    leading.take_numbered(origin, message);
+                }
+            }
+            Input::NotForwarded { term, from_sequence } => {
+                self.pending.take_back(term, from_sequence);
+                self.forward_after = now + self.settings.tick_interval / 4;
+            }
+            Input::Persisted(number) => self.persisted(number),
+            Input::Written(number) => self.block_written(number),
+            Input::SnapshotSaved(index) => self.snapshot_saved(index),
+            Input::Pulled(block) => self.block_pulled(&block),
+            Input::CaughtUp { snapshot, tip, membership } => self.caught_up(&snapshot, tip, membership),
+            Input::Unreachable(id) => self.raft.report_unreachable(id),
+            Input::SnapshotSent { to, sent } => {
+                use raft::SnapshotStatus::{Failure, Finish};
+                self.raft.report_snapshot(to, if sent { Finish } else { Failure });
+            }
+            Input::TransferLeadership => drop(self.transfer_leadership()),
+            Input::Behind(snapshot) => self.catch_up_with(snapshot),
+        }
+    }
+
+    /// Works out what follows from the inputs so far.
+    pub(crate) fn advance(&mut self, now: Duration) -> Vec<Effect> {
+        self.now = now;
+        if !self.failed {
+            self.campaign_first();
+            loop {
+                self.observe_role();
+                self.lead();
+                let had_ready = self.process_ready();
+                let applied = self.apply();
+                if self.failed || !(had_ready || applied) {
+                    break;
+                }
+            }
+            self.forward();
+            self.retry();
+        }
+        std::mem::take(&mut self.effects)
+    }
+
+    /// The chain ends; whoever waits is told.
+    pub(crate) fn abandon(&mut self, reason: &OrderError) {
+        self.failed = true;
+        self.pending.abandon(reason);
+    }
+
+    fn fail(&mut self, reason: String) {
+        if !self.failed {
+            self.failed = true;
+            self.effects.push(Effect::Fail(reason));
+        }
+    }
+
+    fn tick(&mut self) {
+        let raft = &self.raft.raft;
+        // A group of one elects itself at once, which the library only survives when all is durable.
+        let is_alone = raft.prs().conf().voters().ids().len() == 1;
+        if self.installing.is_some() || is_alone && !self.is_leader() && raft.raft_log.persisted < raft.raft_log.last_index() {
+            return;
+        }
+        self.draw_election_timeout();
+        self.raft.tick();
+        if self.is_leader() && self.raft.raft.state != StateRole::Leader {
+            // With Fabric's words, which scripts look for.
+            let id = self.settings.id;
+            self.warn(format_args!("{id:x} stepped down to follower since quorum is not active"));
+        }
+        if self.raft.raft.state == StateRole::Leader {
+            self.watch_active_nodes();
+            self.abdicate_further();
+        }
+    }
+
+    /// Between one and two election timeouts, another one after each change of role. The library
+    /// would draw it by itself, but then a simulation could not be repeated.
+    fn draw_election_timeout(&mut self) {
+        let ticks = self.settings.election_ticks as u64;
+        let mut mixed = self.settings.seed ^ self.settings.id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        for part in [self.role_changes, self.raft.raft.term] {
+            mixed = (mixed ^ part).wrapping_mul(0xff51_afd7_ed55_8ccd);
+            mixed ^= mixed >> 33;
+        }
+        self.raft.raft.set_randomized_election_timeout((ticks + mixed % ticks) as usize);
+    }
+
+    fn watch_active_nodes(&mut self) {
+        let own = self.settings.id;
+        let peers = self.raft.raft.prs().iter().filter(|(id, progress)| **id != own && progress.recent_active);
+        let mut active: Vec<u64> = peers.map(|(id, _)| *id).collect();
+        active.sort_unstable();
+        active.insert(0, own);
+        if let Some(report) = self.active.tick(active) {
+            let (channel, count) = (&self.settings.channel, report.len() as u64);
+            tracing::debug!(
+                target: "orderer.consensus.etcdraft", channel = %channel, node = own,
+                "Current active nodes in cluster are: {}", list(report)
+            );
+            self.metrics.set(Gauge::ActiveNodes, channel, count);
+        }
+    }
+
+    fn message(&mut self, message: Message, counts_submissions: bool) {
+        let from = message.from;
+        if self.installing.is_some() && message.get_msg_type() == MessageType::MsgTimeoutNow {
+            return;
+        }
+        if counts_submissions && !self.leader_counts && from == self.leader() {
+            self.leader_counts = true;
+        }
+        if let Err(error) = self.raft.step(message) {
+            self.debug(format_args!("message of {from} not processed: {error}"));
+        }
+    }
+
+    /// Compares role, term and leader with what they were.
+    fn observe_role(&mut self) {
+        let raft = &self.raft.raft;
+        let role = (raft.term, raft.state, raft.leader_id);
+        if role == self.role {
+            return;
+        }
+        let (old_term, old_state, old_leader) = std::mem::replace(&mut self.role, role);
+        let (term, state, leader) = role;
+        self.role_changes += 1;
+        if leader != old_leader {
+            self.info(format_args!("Raft leader changed: {old_leader} -> {leader}"));
+            self.metrics.add(Counter::LeaderChanges, &self.settings.channel, 1);
+            self.leader_counts = false;
+            self.active.forget();
+            if leader == 0 {
+                let size = self.membership.ids().len();
+                self.warn(format_args!("No leader is present, cluster size is {size}"));
+                self.metrics.set(Gauge::ActiveNodes, &self.settings.channel, 0);
+            }
+        }
+        if leader != 0 && self.next_campaign.take().is_some() {
+            self.info(format_args!("Leader {leader} is present, quit campaign"));
+        }
+        let leads = state == StateRole::Leader;
+        if old_state == StateRole::Leader && (!leads || term != old_term) {
+            self.leading = None;
+            self.abdicating = None;
+            self.metrics.set(Gauge::IsLeader, &self.settings.channel, 0);
+        }
+        if leads && self.leading.is_none() {
+            self.leading = Some(Leading::new(term));
+            self.metrics.set(Gauge::IsLeader, &self.settings.channel, 1);
+        }
+        self.forward_after = Duration::ZERO;
+    }
+
+    fn campaign_first(&mut self) {
+        if self.next_campaign.is_none_or(|at| at > self.now) {
+            return;
+        }
+        // Campaigning needs the members to be applied, which the first advance does.
+        if self.raft.raft.promotable() {
+            self.info(format_args!("This node is picked to start campaign"));
+            if let Err(error) = self.raft.campaign() {
+                self.warn(format_args!("cannot campaign: {error}"));
+            }
+        }
+        let period = 2 * self.settings.heartbeat_ticks as u32 * self.settings.tick_interval;
+        self.next_campaign = Some(self.now + period);
+    }
+
+    /// Sends what waits to the leader, if that is another node.
+    fn forward(&mut self) {
+        let (term, _, leader) = self.role;
+        if leader == 0 || leader == self.settings.id || self.now < self.forward_after {
+            return;
+        }
+        while let Some(message) = self.pending.take_for_forwarding(term) {
+            self.effects.push(Effect::Forward { to: leader, message });
+        }
+        if self.retry_at.is_none() && !self.pending.is_empty() {
+            self.retry_at = Some(self.now + self.retry_interval());
+        }
+    }
+
+    /// How long it is waited for any of this node's messages to be ordered before they are sent
+    /// again: longer than a batch may take to fill.
+    fn retry_interval(&self) -> Duration {
+        2 * self.rules.batch().1 + 4 * self.settings.tick_interval
+    }
+
+    /// When nothing of what was forwarded comes back, it is sent again to a leader that takes each
+    /// message once, and looked at once more if the configuration has changed.
+    fn retry(&mut self) {
+        if self.retry_at.is_none_or(|at| at > self.now) {
+            return;
+        }
+        self.retry_at = None;
+        if self.pending.is_empty() {
+            return;
+        }
+        let sequence = self.rules.sequence();
+        for (id, submission) in self.pending.stale(sequence, 100) {
+            match self.rules.recheck(&submission) {
+                Ok(_) => self.pending.refreshed(id, sequence),
+                Err(reason) => self.pending.reject(id, reason),
+            }
+        }
+        let (term, _, leader) = self.role;
+        if self.leader_counts && leader != 0 && leader != self.settings.id {
+            let again = self.pending.sent_again(term);
+            self.effects.extend(again.into_iter().map(|message| Effect::Forward { to: leader, message }));
+        }
+        self.retry_at = Some(self.now + self.retry_interval());
+    }
+
+    fn block_written(&mut self, number: u64) {
+        self.written = self.written.max(number);
+        self.pending.written(number);
+        if let Some(leading) = &mut self.leading {
+            leading.written(number);
+        }
+        if matches!(self.paused, Paused::ForConfig(waited) if waited <= number) {
+            self.paused = Paused::No;
+            self.config_in_force();
+        }
+    }
+
+    fn block_pulled(&mut self, block: &EncodedBlock) {
+        let is_config = channel::block::is_config_block(block.block());
+        self.seen_in_chain(block.number(), is_config, block.data());
+        self.pending.written(block.number());
+    }
+
+    /// Looks for messages of this node in a block; each one found puts off sending again.
+    fn seen_in_chain(&mut self, number: u64, is_config: bool, data: &[Bytes]) {
+        if self.pending.committed(number, is_config, data) > 0 {
+            self.retry_at = (!self.pending.is_empty()).then(|| self.now + self.retry_interval());
+        }
+    }
+
+    /// Chooses somebody to lead in this node's place; whether there was anybody.
+    fn transfer_leadership(&mut self) -> bool {
+        if !self.is_leader() {
+            return false;
+        }
+        let own = self.settings.id;
+        let candidates = self.raft.raft.prs().iter().filter(|(id, progress)| {
+            **id != own && progress.recent_active && !progress.is_paused()
+        });
+        match candidates.max_by_key(|(id, progress)| (progress.matched, **id)).map(|(id, _)| *id) {
+            Some(transferee) => {
+                self.info(format_args!("Transferring leadership to {transferee}"));
+                self.raft.transfer_leader(transferee);
+                true
+            }
+            None => {
+                self.error(format_args!("No follower is qualified as transferee, abort leader transfer"));
+                false
+            }
+        }
+    }
+
+    fn is_transferring(&self) -> bool {
+        self.raft.raft.lead_transferee.is_some()
+    }
+
+    fn observe(&self, timer: Timer, took: Duration) {
+        self.metrics.observe(timer, &self.settings.channel, took);
+    }
+
+    fn debug(&self, text: std::fmt::Arguments<'_>) {
+        tracing::debug!(target: "orderer.consensus.etcdraft", channel = %self.settings.channel, node = self.settings.id, "{text}");
+    }
+    fn info(&self, text: std::fmt::Arguments<'_>) {
+        tracing::info!(target: "orderer.consensus.etcdraft", channel = %self.settings.channel, node = self.settings.id, "{text}");
+    }
+    fn warn(&self, text: std::fmt::Arguments<'_>) {
+        tracing::warn!(target: "orderer.consensus.etcdraft", channel = %self.settings.channel, node = self.settings.id, "{text}");
+    }
+    fn error(&self, text: std::fmt::Arguments<'_>) {
+        tracing::error!(target: "orderer.consensus.etcdraft", channel = %self.settings.channel, node = self.settings.id, "{text}");
+    }
+}
+
+/// Numbers as Fabric prints them: `[1 2 3]`.
+pub(crate) fn list(ids: &[u64]) -> String {
+    let texts: Vec<String> = ids.iter().map(u64::to_string).collect();
+    format!("[{}]", texts.join(" "))
+}
+
+/// The consenter metadata of a block.
+fn marshal(metadata: &BlockMetadata) -> Bytes {
+    metadata.encode_to_vec().into()
+}
+
+/// Whether raft must be told what became of the message.
+pub(crate) fn is_snapshot(message: &Message) -> bool {
+    message.get_msg_type() == MessageType::MsgSnapshot
+}

@@ -1,0 +1,347 @@
+//! The messages that were taken in here and are not in the chain yet.
+//!
+//! A message that was accepted is kept: it stays here until it is seen in a committed block. It is
+//! handed to the leader of one term at a time, marked with that term, and leaders order it in that
+//! term only. So once an entry of a later term has been applied here and the message was not seen,
+//! it can never be committed any more, and is handed to the new leader without any danger of
+//! being ordered twice.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use bytes::Bytes;
+use protos::{
+    Message as _,
+    common::{ConfigEnvelope, Envelope, Payload},
+};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::chain::{Kind, OrderError, ReceiptSender, Submission};
+
+/// Who is told of the outcome of a message, and the room that it takes meanwhile.
+#[derive(Debug, Default)]
+pub(crate) struct Ticket {
+    pub(crate) receipt: Option<ReceiptSender>,
+    /// Freed when the message is in a block.
+    pub(crate) permit: Option<OwnedSemaphorePermit>,
+}
+
+/// Which leader has the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Sent {
+    term: u64,
+    /// Position among what this node sent in that term; 0 when it was ordered here.
+    sequence: u64,
+}
+
+#[derive(Debug)]
+struct Item {
+    submission: Submission,
+    ticket: Ticket,
+    sent: Option<Sent>,
+}
+
+/// A message with the place that its sender gives it among all that it sent in a term.
+#[derive(Clone, Debug)]
+pub(crate) struct Numbered {
+    pub(crate) submission: Submission,
+    pub(crate) term: u64,
+    pub(crate) sequence: u64,
+    /// All before this one are in the chain.
+    pub(crate) oldest: u64,
+}
+
+/// The table of pending messages.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    items: BTreeMap<u64, Item>,
+    /// Where each message is, by what it is recognised by in a block; the same bytes may have been
+    /// taken in more than once.
+    by_key: HashMap<Bytes, Vec<u64>>,
+    unsent: BTreeSet<u64>,
+    next_id: u64,
+    /// The term in which sequence numbers are given, and the last one given.
+    numbering: (u64, u64),
+    /// Receipts whose block waits to be written.
+    awaiting_write: BTreeMap<u64, Vec<Ticket>>,
+}
+
+impl Pending {
+    /// Takes a message in; it is not with any leader yet.
+    pub(crate) fn insert(&mut self, submission: Submission, ticket: Ticket) {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.by_key.entry(key(submission.kind, &submission.envelope)).or_default().push(id);
+        self.unsent.insert(id);
+        self.items.insert(id, Item { submission, ticket, sent: None });
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    pub(crate) fn has_unsent(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
+    /// The next message for this node's own cutter, which leads in `term`.
+    pub(crate) fn take_for_ordering(&mut self, term: u64) -> Option<(u64, Submission)> {
+        let id = self.unsent.pop_first()?;
+        let item = self.items.get_mut(&id)?;
+        item.sent = Some(Sent { term, sequence: 0 });
+        Some((id, item.submission.clone()))
+    }
+
+    /// The next message for the leader of `term`, another node.
+    pub(crate) fn take_for_forwarding(&mut self, term: u64) -> Option<Numbered> {
+        let id = self.unsent.pop_first()?;
+        if self.numbering.0 != term {
+            self.numbering = (term, 0);
+        }
+        self.numbering.1 += 1;
+        let sent = Sent { term, sequence: self.numbering.1 };
+        self.items.get_mut(&id)?.sent = Some(sent);
+        let oldest = self.oldest_sequence(term).unwrap_or(sent.sequence);
+        let submission = self.items.get(&id)?.submission.clone();
+        Some(Numbered { submission, term, sequence: sent.sequence, oldest })
+    }
+
+    /// Ids grow with sequence numbers within a term, so the first is the oldest.
+    fn oldest_sequence(&self, term: u64) -> Option<u64> {
+        self.sent_in(term).map(|(_, sequence)| sequence).next()
+    }
+
+    fn sent_in(&self, term: u64) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.items.iter().filter_map(move |(id, item)| {
+            item.sent.filter(|sent| sent.term == term).map(|sent| (*id, sent.sequence))
+        })
+    }
+
+    /// All that the leader of `term` was sent and that is not in the chain yet, in order, to be
+    /// sent to it once more. A leader that counts takes each of them once.
+    pub(crate) fn sent_again(&self, term: u64) -> Vec<Numbered> {
+        let oldest = self.oldest_sequence(term).unwrap_or_default();
+        self.sent_in(term)
+            .filter_map(|(id, sequence)| {
+                let submission = self.items.get(&id)?.submission.clone();
+                Some(Numbered { submission, term, sequence, oldest })
+            })
+            .collect()
+    }
+
+    /// Takes back what was not written to the leader's stream, from this sequence number on.
+    pub(crate) fn take_back(&mut self, term: u64, from_sequence: u64) {
+        let back: Vec<u64> =
+            self.sent_in(term).filter(|(_, sequence)| *sequence >= from_sequence).map(|(id, _)| id).collect();
+        for id in &back {
+            if let Some(item) = self.items.get_mut(id) {
+                item.sent = None;
+            }
+        }
+        self.unsent.extend(back);
+        if self.numbering.0 == term {
+            self.numbering.1 = from_sequence - 1;
+        }
+    }
+
+    /// An entry of `term` has been applied: what earlier leaders had and was not seen is lost, and
+    /// has to be handed in again.
+    pub(crate) fn entered_term(&mut self, term: u64) {
+        for (id, item) in &mut self.items {
+            if item.sent.is_some_and(|sent| sent.term < term) {
+                item.sent = None;
+                self.unsent.insert(*id);
+            }
+        }
+    }
+
+    /// A block of the chain: what of it was taken in here is found and waits for the block to be
+    /// written. Returns how many were found.
+    pub(crate) fn committed(&mut self, number: u64, is_config: bool, data: &[Bytes]) -> usize {
+        if self.items.is_empty() {
+            return 0;
+        }
+        let kind = if is_config { Kind::Config } else { Kind::Normal };
+        let mut found = Vec::new();
+        for envelope in data {
+            let key = key(kind, envelope);
+            let Some(ids) = self.by_key.get_mut(&key) else { continue };
+            let id = ids.remove(0);
+            if ids.is_empty() {
+                self.by_key.remove(&key);
+            }
+            self.unsent.remove(&id);
+            if let Some(item) = self.items.remove(&id) {
+                found.push(item.ticket);
+            }
+        }
+        let count = found.len();
+        if count > 0 {
+            self.awaiting_write.entry(number).or_default().extend(found);
+        }
+        count
+    }
+
+    /// All blocks up to `number` are in the ledger.
+    pub(crate) fn written(&mut self, number: u64) {
+        while let Some(entry) = self.awaiting_write.first_entry() {
+            if *entry.key() > number {
+                return;
+            }
+            let (block, tickets) = entry.remove_entry();
+            tickets.into_iter().filter_map(|t| t.receipt).for_each(|receipt| receipt.resolve(Ok(block)));
+        }
+    }
+
+    /// A message that will not be ordered.
+    pub(crate) fn reject(&mut self, id: u64, reason: OrderError) {
+        self.unsent.remove(&id);
+        let Some(item) = self.items.remove(&id) else { return };
+        let key = key(item.submission.kind, &item.submission.envelope);
+        if let Some(ids) = self.by_key.get_mut(&key) {
+            ids.retain(|other| *other != id);
+            if ids.is_empty() {
+                self.by_key.remove(&key);
+            }
+        }
+        if let Some(receipt) = item.ticket.receipt {
+            receipt.resolve(Err(reason));
+        }
+    }
+
+    /// Up to `limit` messages that passed the filters of an older configuration than `sequence` and
+    /// are with another node, which may have thrown them away for that.
+    pub(crate) fn stale(&self, sequence: u64, limit: usize) -> Vec<(u64, Submission)> {
+        let is_stale = |item: &&Item| item.submission.config_sequence < sequence;
+        let stale = self.items.iter().filter(|(_, item)| is_stale(item));
+        stale.take(limit).map(|(id, item)| (*id, item.submission.clone())).collect()
+    }
+
+    /// The message passed the filters again.
+    pub(crate) fn refreshed(&mut self, id: u64, config_sequence: u64) {
+        if let Some(item) = self.items.get_mut(&id) {
+            item.submission.config_sequence = config_sequence;
+        }
+    }
+
+    /// The chain ends: nobody will be told more.
+    pub(crate) fn abandon(&mut self, reason: &OrderError) {
+        let items = std::mem::take(&mut self.items).into_values().map(|item| item.ticket);
+        let written = std::mem::take(&mut self.awaiting_write).into_values().flatten();
+        for receipt in items.chain(written).filter_map(|ticket| ticket.receipt) {
+            receipt.resolve(Err(reason.clone()));
+        }
+        self.by_key.clear();
+        self.unsent.clear();
+    }
+}
+
+/// What a message is recognised by: its bytes; of a configuration the update in it, because the
+/// leader wraps the update anew when the configuration moved in between.
+fn key(kind: Kind, envelope: &Bytes) -> Bytes {
+    match kind {
+        Kind::Normal => envelope.clone(),
+        Kind::Config => last_update(envelope).unwrap_or_else(|| envelope.clone()),
+    }
+}
+
+fn last_update(envelope: &Bytes) -> Option<Bytes> {
+    let envelope = Envelope::decode(envelope.clone()).ok()?;
+    let payload = Payload::decode(envelope.payload).ok()?;
+    let config = ConfigEnvelope::decode(payload.data).ok()?;
+    Some(config.last_update?.encode_to_vec().into())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::chain::Receipt;
+    use futures::FutureExt;
+
+    fn message(text: &'static str) -> Submission {
+        Submission { kind: Kind::Normal, envelope: Bytes::from_static(text.as_bytes()), size_bytes: 1, config_sequence: 0 }
+    }
+
+    fn take(pending: &mut Pending, text: &'static str) -> Receipt {
+        let (sender, receipt) = Receipt::channel();
+        pending.insert(message(text), Ticket { receipt: Some(sender), permit: None });
+        receipt
+    }
+
+    fn block(pending: &mut Pending, number: u64, data: &[&'static str]) {
+        let data: Vec<Bytes> = data.iter().map(|text| Bytes::from_static(text.as_bytes())).collect();
+        pending.committed(number, false, &data);
+    }
+
+    #[test]
+    fn a_receipt_resolves_when_its_block_is_written() {
+        let mut pending = Pending::default();
+        let receipt = take(&mut pending, "a");
+        block(&mut pending, 7, &["x", "a"]);
+        assert!(pending.is_empty());
+        pending.written(6);
+        let mut committed = receipt.committed().boxed();
+        assert_eq!(committed.as_mut().now_or_never(), None);
+        pending.written(7);
+        assert_eq!(committed.now_or_never(), Some(Ok(7)));
+    }
+
+    #[test]
+    fn each_of_two_identical_messages_needs_an_occurrence() {
+        let mut pending = Pending::default();
+        let (first, second) = (take(&mut pending, "a"), take(&mut pending, "a"));
+        block(&mut pending, 1, &["a"]);
+        block(&mut pending, 2, &["a", "a"]);
+        pending.written(2);
+        assert_eq!(first.committed().now_or_never(), Some(Ok(1)));
+        assert_eq!(second.committed().now_or_never(), Some(Ok(2)));
+        assert!(pending.is_empty());
+    }
+
+    #[test]
+    fn what_a_leader_of_an_earlier_term_had_is_handed_in_again_once() {
+        let mut pending = Pending::default();
+        let _receipts: Vec<Receipt> = ["a", "b", "c"].map(|text| take(&mut pending, text)).into();
+        assert_eq!(pending.take_for_forwarding(3).unwrap().sequence, 1);
+        assert_eq!(pending.take_for_forwarding(3).unwrap().sequence, 2);
+        pending.entered_term(3);
+        assert_eq!(pending.take_for_forwarding(3).unwrap().submission.envelope, "c");
+        assert!(!pending.has_unsent());
+        block(&mut pending, 1, &["a"]);
+        pending.entered_term(4);
+        let again: Vec<_> = std::iter::from_fn(|| pending.take_for_forwarding(5)).collect();
+        let again: Vec<_> = again.iter().map(|n| (n.submission.envelope.clone(), n.sequence, n.oldest)).collect();
+        assert_eq!(again, [("b".into(), 1, 1), ("c".into(), 2, 1)]);
+    }
+
+    #[test]
+    fn what_the_stream_did_not_take_goes_out_again_with_the_same_numbers() {
+        let mut pending = Pending::default();
+        let _receipts: Vec<Receipt> = ["a", "b", "c"].map(|text| take(&mut pending, text)).into();
+        while pending.take_for_forwarding(3).is_some() {}
+        pending.take_back(3, 2);
+        let again = pending.take_for_forwarding(3).unwrap();
+        assert_eq!((again.submission.envelope.as_ref(), again.sequence), (&b"b"[..], 2));
+        block(&mut pending, 1, &["a"]);
+        let again: Vec<_> = pending.sent_again(3).iter().map(|n| (n.sequence, n.oldest)).collect();
+        assert_eq!(again, [(2, 2)]);
+    }
+
+    #[test]
+    fn an_end_tells_everybody() {
+        let mut pending = Pending::default();
+        let (waiting, written, rejected) = (take(&mut pending, "a"), take(&mut pending, "b"), take(&mut pending, "c"));
+        block(&mut pending, 1, &["b"]);
+        let (id, _) = (0..3).find_map(|_| pending.take_for_ordering(1).filter(|(_, s)| s.envelope == "c")).unwrap();
+        pending.reject(id, OrderError::NoLeader);
+        pending.abandon(&OrderError::Stopped);
+        assert_eq!(rejected.committed().now_or_never(), Some(Err(OrderError::NoLeader)));
+        for receipt in [waiting, written] {
+            assert_eq!(receipt.committed().now_or_never(), Some(Err(OrderError::Stopped)));
+        }
+    }
+}
