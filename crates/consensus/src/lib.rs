@@ -6,6 +6,8 @@
 //! that implements [`chain::Chain`].
 
 pub mod chain;
+pub mod channel_state;
+pub mod inactive;
 pub mod metrics;
 pub mod raft;
 pub mod source;

@@ -84,18 +84,15 @@ impl Core {
     /// Messages of other nodes and of this one take turns.
     fn next_message(&mut self) -> Option<Ordered> {
         let leading = self.leading.as_mut()?;
-        let local = |pending: &mut super::Pending| {
-            pending
-                .take_for_ordering(leading.term)
-                .map(|(id, submission)| Ordered { submission, local: Some(id) })
+        let term = leading.term;
+        let own = |pending: &mut super::Pending| {
+            pending.take_for_ordering(term).map(|(id, submission)| Ordered { submission, local: Some(id) })
         };
         self.others_first = !self.others_first;
         if self.others_first {
-            let other = leading.next_queued();
-            other.or_else(|| local(&mut self.pending))
+            leading.next_queued().or_else(|| own(&mut self.pending))
         } else {
-            let own = local(&mut self.pending);
-            own.or_else(|| self.leading.as_mut()?.next_queued())
+            own(&mut self.pending).or_else(|| leading.next_queued())
         }
     }
 
