@@ -184,7 +184,9 @@ impl ChannelState {
         events: Arc<dyn ChannelEvents>,
     ) -> Result<Arc<Self>, ChannelError> {
         let height = ledger.height();
-        let Some(last) = height.checked_sub(1) else { return Err(ChannelError::Empty(channel_id.to_owned())) };
+        let Some(last) = height.checked_sub(1) else {
+            return Err(ChannelError::Empty(channel_id.to_owned()));
+        };
         let number = match last {
             0 => 0,
             last => block::last_config_index(read(&ledger, channel_id, last)?.block())?,
@@ -346,7 +348,8 @@ impl ChannelState {
     ) -> Result<Arc<EncodedBlock>, ChannelError> {
         let number = block.number();
         if !block::is_plain_config_block(block.block()) {
-            let genesis = created_channel(block).map_err(|source| ChannelError::Creation { number, source })?;
+            let genesis =
+                created_channel(block).map_err(|source| ChannelError::Creation { number, source })?;
             self.events
                 .create_channel(Arc::new(genesis))
                 .map_err(|reason| ChannelError::NotCreated { number, reason })?;

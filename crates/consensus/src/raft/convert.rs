@@ -202,12 +202,8 @@ impl MemberChange {
             Self::Add(id) => (raftpb::ConfChangeType::ConfChangeAddNode, id),
             Self::Remove(id) => (raftpb::ConfChangeType::ConfChangeRemoveNode, id),
         };
-        let change = raftpb::ConfChange {
-            id: Some(0),
-            r#type: Some(kind as i32),
-            node_id: Some(id),
-            context: None,
-        };
+        let change =
+            raftpb::ConfChange { id: Some(0), r#type: Some(kind as i32), node_id: Some(id), context: None };
         protos::Message::encode_to_vec(&change).into()
     }
 

@@ -408,7 +408,9 @@ impl Core {
         let raft = &self.raft.raft;
         // A group of one elects itself at once, which the library only survives when all is durable.
         let is_alone = raft.prs().conf().voters().ids().len() == 1;
-        if self.installing.is_some() || is_alone && !self.is_leader() && raft.raft_log.persisted < raft.raft_log.last_index() {
+        if self.installing.is_some()
+            || is_alone && !self.is_leader() && raft.raft_log.persisted < raft.raft_log.last_index()
+        {
             return;
         }
         self.draw_election_timeout();
@@ -438,7 +440,8 @@ impl Core {
 
     fn watch_active_nodes(&mut self) {
         let own = self.settings.id;
-        let peers = self.raft.raft.prs().iter().filter(|(id, progress)| **id != own && progress.recent_active);
+        let peers =
+            self.raft.raft.prs().iter().filter(|(id, progress)| **id != own && progress.recent_active);
         let mut active: Vec<u64> = peers.map(|(id, _)| *id).collect();
         active.sort_unstable();
         active.insert(0, own);
@@ -593,9 +596,12 @@ impl Core {
             return false;
         }
         let own = self.settings.id;
-        let candidates = self.raft.raft.prs().iter().filter(|(id, progress)| {
-            **id != own && progress.recent_active && !progress.is_paused()
-        });
+        let candidates = self
+            .raft
+            .raft
+            .prs()
+            .iter()
+            .filter(|(id, progress)| **id != own && progress.recent_active && !progress.is_paused());
         match candidates.max_by_key(|(id, progress)| (progress.matched, **id)).map(|(id, _)| *id) {
             Some(transferee) => {
                 self.info(format_args!("Transferring leadership to {transferee}"));

@@ -156,7 +156,10 @@ impl Leading {
             self.batch_deadline = None;
             self.filling_since = None;
         }
-        batches.into_iter().filter_map(|batch| self.create(batch, now.saturating_sub(filling_since))).collect()
+        batches
+            .into_iter()
+            .filter_map(|batch| self.create(batch, now.saturating_sub(filling_since)))
+            .collect()
     }
 
     /// Makes a block of what is collected, if anything is.
@@ -190,17 +193,29 @@ mod tests {
     use crate::chain::Kind;
 
     fn numbered(term: u64, sequence: u64, oldest: u64) -> Numbered {
-        let submission =
-            Submission { kind: Kind::Normal, envelope: Bytes::new(), size_bytes: sequence as usize, config_sequence: 0 };
+        let submission = Submission {
+            kind: Kind::Normal,
+            envelope: Bytes::new(),
+            size_bytes: sequence as usize,
+            config_sequence: 0,
+        };
         Numbered { submission, term, sequence, oldest }
     }
 
     #[test]
     fn numbered_messages_are_taken_once_and_in_order() {
         let mut leading = Leading::new(4);
-        for (term, sequence, oldest) in
-            [(4, 1, 1), (4, 1, 1), (3, 2, 1), (4, 3, 1), (4, 2, 1), (4, 2, 1), (4, 9, 8), (4, 8, 8), (4, 9, 8)]
-        {
+        for (term, sequence, oldest) in [
+            (4, 1, 1),
+            (4, 1, 1),
+            (3, 2, 1),
+            (4, 3, 1),
+            (4, 2, 1),
+            (4, 2, 1),
+            (4, 9, 8),
+            (4, 8, 8),
+            (4, 9, 8),
+        ] {
             leading.take_numbered(2, numbered(term, sequence, oldest));
         }
         leading.take_numbered(3, numbered(4, 1, 1));

@@ -4,7 +4,9 @@ use bytes::Bytes;
 use channel::consenters::{self, MembershipChange, MembershipError, RaftConfig, RaftConfigError};
 use protos::{
     DecodeError, Message as _,
-    common::{ConfigEnvelope, ConfigGroup, ConfigUpdate, ConfigUpdateEnvelope, ConfigValue, Envelope, Payload},
+    common::{
+        ConfigEnvelope, ConfigGroup, ConfigUpdate, ConfigUpdateEnvelope, ConfigValue, Envelope, Payload,
+    },
     etcdraft::{BlockMetadata, Consenter},
     orderer::ConsensusType,
 };
@@ -37,7 +39,11 @@ impl Membership {
     pub(crate) fn new(config: RaftConfig, metadata: &[u8]) -> Result<Self, MembershipFault> {
         let size = config.consenters.len() as u64;
         let metadata = match metadata {
-            [] => BlockMetadata { consenter_ids: (1..=size).collect(), next_consenter_id: size + 1, raft_index: 0 },
+            [] => BlockMetadata {
+                consenter_ids: (1..=size).collect(),
+                next_consenter_id: size + 1,
+                raft_index: 0,
+            },
             bytes => BlockMetadata::decode(bytes)?,
         };
         if metadata.consenter_ids.len() != config.consenters.len() {
@@ -100,7 +106,8 @@ pub(crate) enum ConsensusChange {
 pub(crate) fn consensus_change(envelope: &Bytes) -> Result<ConsensusChange, MembershipFault> {
     let Some(update) = update_of(envelope)? else { return Ok(ConsensusChange::None) };
     let read_version = consensus_type(update.read_set.as_ref()).map_or(0, |value| value.version);
-    let Some(written) = consensus_type(update.write_set.as_ref()).filter(|v| v.version != read_version) else {
+    let Some(written) = consensus_type(update.write_set.as_ref()).filter(|v| v.version != read_version)
+    else {
         return Ok(ConsensusChange::None);
     };
     let consensus = ConsensusType::decode(written.value.clone())?;

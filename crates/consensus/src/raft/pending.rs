@@ -263,7 +263,12 @@ mod tests {
     use futures::FutureExt;
 
     fn message(text: &'static str) -> Submission {
-        Submission { kind: Kind::Normal, envelope: Bytes::from_static(text.as_bytes()), size_bytes: 1, config_sequence: 0 }
+        Submission {
+            kind: Kind::Normal,
+            envelope: Bytes::from_static(text.as_bytes()),
+            size_bytes: 1,
+            config_sequence: 0,
+        }
     }
 
     fn take(pending: &mut Pending, text: &'static str) -> Receipt {
@@ -314,7 +319,8 @@ mod tests {
         block(&mut pending, 1, &["a"]);
         pending.entered_term(4);
         let again: Vec<_> = std::iter::from_fn(|| pending.take_for_forwarding(5)).collect();
-        let again: Vec<_> = again.iter().map(|n| (n.submission.envelope.clone(), n.sequence, n.oldest)).collect();
+        let again: Vec<_> =
+            again.iter().map(|n| (n.submission.envelope.clone(), n.sequence, n.oldest)).collect();
         assert_eq!(again, [("b".into(), 1, 1), ("c".into(), 2, 1)]);
     }
 
@@ -334,9 +340,11 @@ mod tests {
     #[test]
     fn an_end_tells_everybody() {
         let mut pending = Pending::default();
-        let (waiting, written, rejected) = (take(&mut pending, "a"), take(&mut pending, "b"), take(&mut pending, "c"));
+        let (waiting, written, rejected) =
+            (take(&mut pending, "a"), take(&mut pending, "b"), take(&mut pending, "c"));
         block(&mut pending, 1, &["b"]);
-        let (id, _) = (0..3).find_map(|_| pending.take_for_ordering(1).filter(|(_, s)| s.envelope == "c")).unwrap();
+        let (id, _) =
+            (0..3).find_map(|_| pending.take_for_ordering(1).filter(|(_, s)| s.envelope == "c")).unwrap();
         pending.reject(id, OrderError::NoLeader);
         pending.abandon(&OrderError::Stopped);
         assert_eq!(rejected.committed().now_or_never(), Some(Err(OrderError::NoLeader)));

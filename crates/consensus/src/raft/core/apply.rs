@@ -52,19 +52,26 @@ impl Core {
     fn apply_block(&mut self, entry: &Entry) {
         self.bytes_since_snapshot += entry.data.len() as u64;
         if entry.index <= self.applied {
-            self.debug(format_args!("Received block with raft index ({}) <= applied raft index ({}), skip", entry.index, self.applied));
+            self.debug(format_args!(
+                "Received block with raft index ({}) <= applied raft index ({}), skip",
+                entry.index, self.applied
+            ));
             return;
         }
         let block = match EncodedBlock::decode(entry.data.clone()) {
             Ok(block) => Arc::new(block),
-            Err(error) => return self.fail(format!("the log holds no block at index {}: {error}", entry.index)),
+            Err(error) => {
+                return self.fail(format!("the log holds no block at index {}: {error}", entry.index));
+            }
         };
         let (number, expected) = (block.number(), self.tip.number + 1);
         if number > expected {
             return self.fail(format!("Got block [{number}], expect block [{expected}]"));
         }
         if number < expected {
-            self.info(format_args!("Got block [{number}], expect block [{expected}], this node was forced to catch up"));
+            self.info(format_args!(
+                "Got block [{number}], expect block [{expected}], this node was forced to catch up"
+            ));
             return;
         }
         if block.header().previous_hash != self.tip.hash.as_slice() {
@@ -153,10 +160,14 @@ impl Core {
         let voters = list(&voters);
         match change {
             MemberChange::Add(id) => {
-                self.info(format_args!("Applied config change to add node {id}, current nodes in channel: {voters}"));
+                self.info(format_args!(
+                    "Applied config change to add node {id}, current nodes in channel: {voters}"
+                ));
             }
             MemberChange::Remove(id) => {
-                self.info(format_args!("Applied config change to remove node {id}, current nodes in channel: {voters}"));
+                self.info(format_args!(
+                    "Applied config change to remove node {id}, current nodes in channel: {voters}"
+                ));
             }
         }
         let size = self.membership.ids().len();
@@ -176,7 +187,9 @@ impl Core {
             return;
         }
         if self.saving_snapshot.is_some() {
-            self.warn(format_args!("Snapshotting is in progress, it is very likely that SnapshotIntervalSize is too small"));
+            self.warn(format_args!(
+                "Snapshotting is in progress, it is very likely that SnapshotIntervalSize is too small"
+            ));
             return;
         }
         let conf_state = self.raft.store().conf_state().clone();
@@ -198,7 +211,9 @@ impl Core {
 
     /// A snapshot of this node is on disk: the log before it need not be in memory any more.
     pub(super) fn snapshot_saved(&mut self, index: u64) {
-        let Some(snapshot) = self.saving_snapshot.take_if(|s| s.get_metadata().index == index) else { return };
+        let Some(snapshot) = self.saving_snapshot.take_if(|s| s.get_metadata().index == index) else {
+            return;
+        };
         let log = self.raft.mut_store();
         // One of the leader's may have come in between.
         if log.newest_snapshot().get_metadata().index < index {
@@ -214,7 +229,10 @@ impl Core {
     pub(super) fn catch_up_with(&mut self, snapshot: Snapshot) {
         let index = snapshot.get_metadata().index;
         if index != 0 && index <= self.applied {
-            self.debug(format_args!("Skip snapshot taken at index {index}, because it is behind current applied index {}", self.applied));
+            self.debug(format_args!(
+                "Skip snapshot taken at index {index}, because it is behind current applied index {}",
+                self.applied
+            ));
             return;
         }
         if self.paused == Paused::ForCatchUp {
@@ -226,7 +244,10 @@ impl Core {
             Err(error) => return self.fail(format!("the snapshot at index {index} holds no block: {error}")),
         };
         if number <= self.tip.number {
-            self.warn(format_args!("Snapshot is at block [{number}], local block number is {}, no sync needed", self.tip.number));
+            self.warn(format_args!(
+                "Snapshot is at block [{number}], local block number is {}, no sync needed",
+                self.tip.number
+            ));
             self.passed(&snapshot);
         } else {
             self.paused = Paused::ForCatchUp;

@@ -43,11 +43,15 @@ impl Core {
             let Some(message) = self.next_message() else { break };
             self.order(message, &limits, timeout);
         }
-        if self.is_ordering() && self.leading.as_ref().and_then(|l| l.batch_deadline).is_some_and(|at| at <= self.now) {
+        if self.is_ordering()
+            && self.leading.as_ref().and_then(|l| l.batch_deadline).is_some_and(|at| at <= self.now)
+        {
             let created = self.leading.as_mut().and_then(|leading| leading.cut(self.now));
             match created {
                 Some(created) => self.propose(created),
-                None => self.warn(format_args!("Batch timer expired with no pending requests, this might indicate a bug")),
+                None => self.warn(format_args!(
+                    "Batch timer expired with no pending requests, this might indicate a bug"
+                )),
             }
         }
     }
@@ -61,7 +65,9 @@ impl Core {
 
     fn start_serving(&mut self) {
         let tip = self.tip;
-        if let Some(leading) = self.leading.as_mut().filter(|leading| !leading.is_serving() && !leading.is_closed()) {
+        if let Some(leading) =
+            self.leading.as_mut().filter(|leading| !leading.is_serving() && !leading.is_closed())
+        {
             leading.serve(tip.number, tip.hash);
             self.info(format_args!("Start accepting requests as Raft leader at block [{}]", tip.number));
         }
@@ -147,7 +153,9 @@ impl Core {
         for created in before.into_iter().chain(config) {
             self.propose(created);
         }
-        self.info(format_args!("Received config transaction, pause accepting transaction till it is committed"));
+        self.info(format_args!(
+            "Received config transaction, pause accepting transaction till it is committed"
+        ));
     }
 
     fn refuse(&mut self, local: Option<u64>, reason: OrderError) {
@@ -196,12 +204,17 @@ impl Core {
     /// A leader does not order its own removal: another one is to lead first, and is then handed the
     /// message by the node that took it in.
     fn abdicate(&mut self, change: MembershipChange, message: Ordered) {
-        self.info(format_args!("{}", match change {
-            MembershipChange::Rotate { .. } => "Detected certificate rotation of our node",
-            _ => "Detected eviction of ourselves from the configuration",
-        }));
+        self.info(format_args!(
+            "{}",
+            match change {
+                MembershipChange::Rotate { .. } => "Detected certificate rotation of our node",
+                _ => "Detected eviction of ourselves from the configuration",
+            }
+        ));
         if self.abdicating.is_some() {
-            self.warn(format_args!("A reconfiguration transaction is already in progress, ignoring a subsequent transaction"));
+            self.warn(format_args!(
+                "A reconfiguration transaction is already in progress, ignoring a subsequent transaction"
+            ));
             return;
         }
         self.abdicating = Some(Abdication { local: message.local, attempts: 0 });
@@ -221,7 +234,9 @@ impl Core {
         }
         let local = abdication.local;
         self.abdicating = None;
-        let text = format!("Abdication failed too many times consecutively ({MAX_ABDICATION_ATTEMPTS}), aborting retries");
+        let text = format!(
+            "Abdication failed too many times consecutively ({MAX_ABDICATION_ATTEMPTS}), aborting retries"
+        );
         self.error(format_args!("{text}"));
         self.refuse(local, OrderError::Forwarding(text));
     }
