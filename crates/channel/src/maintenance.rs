@@ -92,7 +92,7 @@ pub enum MaintenanceError {
         /// The type wanted.
         to: String,
         /// What is wrong with the metadata.
-        source: MetadataError,
+        source: Box<MetadataError>,
     },
 }
 
@@ -178,7 +178,7 @@ fn check_type_change(
         wire::decode::<ConfigMetadata>(&next.consensus_metadata)
             .map_err(MaintenanceError::MetadataMalformed)?;
         consenters::check_first_metadata(next, now_unix)
-            .map_err(|source| MaintenanceError::MetadataUnusable { from, to, source })?;
+            .map_err(|source| MaintenanceError::MetadataUnusable { from, to, source: source.into() })?;
     }
     Ok(())
 }

@@ -111,7 +111,7 @@ pub enum MessageError {
         /// The channel.
         channel_id: String,
         /// What is wrong.
-        source: ProposalError,
+        source: Box<ProposalError>,
     },
     /// The configuration transaction can not be ordered, because of its size or because of our own
     /// identity.
@@ -133,7 +133,7 @@ pub enum MessageError {
         /// The channel to be made.
         channel_id: String,
         /// What is wrong.
-        source: ConfigTxError,
+        source: Box<ConfigTxError>,
     },
     /// There are enough channels.
     #[error("channel creation would exceed maximimum number of channels: {0}")]
@@ -278,8 +278,9 @@ pub fn process_channel_creation(
 ) -> Result<(Envelope, u64), MessageError> {
     let template = creation::template(cx.bundle, request)?;
     let channel_id = template.channel_id();
-    let config = configtx::propose_update(&template, request)
-        .map_err(|source| MessageError::CreationUpdate { channel_id: channel_id.to_owned(), source })?;
+    let config = configtx::propose_update(&template, request).map_err(|source| {
+        MessageError::CreationUpdate { channel_id: channel_id.to_owned(), source: source.into() }
+    })?;
     let config = sign(HeaderType::Config, channel_id, &config, cx.now_unix, signer)?;
     let creation =
         sign(HeaderType::OrdererTransaction, cx.bundle.channel_id(), &config, cx.now_unix, signer)?;
@@ -295,8 +296,10 @@ fn update_channel(
     filter(cx, envelope).map_err(|cause| MessageError::InitialChecks(Box::new(cause)))?;
     let orderer = cx.orderer()?;
     let channel_id = cx.bundle.channel_id();
-    let (config, next) = propose(cx, orderer, envelope)
-        .map_err(|source| MessageError::Update { channel_id: channel_id.to_owned(), source })?;
+    let (config, next) = propose(cx, orderer, envelope).map_err(|source| MessageError::Update {
+        channel_id: channel_id.to_owned(),
+        source: source.into(),
+    })?;
     let message = sign(HeaderType::Config, channel_id, &config, cx.now_unix, signer)?;
     filter(cx, &message).map_err(|cause| MessageError::FinalChecks(Box::new(cause)))?;
     let update: ConfigUpdateEnvelope = configtx::envelope_data(envelope, HeaderType::ConfigUpdate)?;

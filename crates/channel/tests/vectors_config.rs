@@ -203,7 +203,8 @@ fn check_update(
     if result_type == "CONFIG" {
         validate_config(&channel.bundle, &config).map_err(|e| format!("can not be committed: {e}"))?;
     }
-    let (again, _) = process_config(&cx, &message, signer).map_err(|e| format!("does not pass twice: {e}"))?;
+    let (again, _) =
+        process_config(&cx, &message, signer).map_err(|e| format!("does not pass twice: {e}"))?;
     (config_of(&again, result_type) == config).then_some(()).ok_or("changes when it passes twice".to_owned())
 }
 
