@@ -10,4 +10,6 @@ pub mod network;
 pub mod node;
 pub mod ports;
 pub mod proxy;
+pub mod settings;
+pub mod vectors;
 pub mod wait;

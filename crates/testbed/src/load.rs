@@ -1,1 +1,108 @@
-//! in the making
+//! Transactions sent without pause while faults happen, and the record of what was acknowledged.
+
+use bytes::Bytes;
+use cli::client::broadcast::Answers;
+use cli::client::connection::Endpoint;
+use cli::client::transaction::Signer;
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::ReceiverStream;
+
+/// Unanswered transactions of one stream.
+const WINDOW: usize = 32;
+/// Pause before a broken stream is opened again.
+const RECONNECT: Duration = Duration::from_millis(50);
+/// How long an answer may take before the stream is given up: a paused node answers nothing.
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+
+/// A stream of transactions to each of several nodes. Nothing is ever sent twice.
+pub struct Load {
+    record: Arc<Record>,
+    streams: Vec<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Record {
+    stopped: AtomicBool,
+    acknowledged: Mutex<BTreeSet<Bytes>>,
+}
+
+impl Load {
+    /// Starts one stream an endpoint.
+    pub fn start(runtime: &Runtime, endpoints: &[Endpoint], signer: &Signer) -> Self {
+        let record = Arc::<Record>::default();
+        let streams = endpoints
+            .iter()
+            .enumerate()
+            .map(|(index, endpoint)| {
+                let (endpoint, signer, record) = (endpoint.clone(), signer.clone(), Arc::clone(&record));
+                runtime.spawn(async move { send_until_stopped(index, &endpoint, &signer, &record).await })
+            })
+            .collect();
+        Self { record, streams }
+    }
+
+    /// How many transactions were acknowledged so far.
+    pub fn acknowledged_count(&self) -> usize {
+        self.record.acknowledged().len()
+    }
+
+    /// Stops sending, waits for the answers that are under way, and returns the data of every
+    /// acknowledged transaction.
+    pub fn stop(self, runtime: &Runtime) -> BTreeSet<Bytes> {
+        self.record.stopped.store(true, Ordering::Relaxed);
+        for stream in self.streams {
+            let _ = runtime.block_on(stream);
+        }
+        std::mem::take(&mut *self.record.acknowledged())
+    }
+}
+
+impl Record {
+    fn acknowledged(&self) -> MutexGuard<'_, BTreeSet<Bytes>> {
+        self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+}
+
+async fn send_until_stopped(index: usize, endpoint: &Endpoint, signer: &Signer, record: &Record) {
+    let mut number = 0_u64;
+    while !record.is_stopped() {
+        // What a broken stream leaves unanswered may or may not be ordered; it is not sent again.
+        let _ = tokio::time::timeout(Duration::from_secs(60), send(index, endpoint, signer, record, &mut number)).await;
+        tokio::time::sleep(RECONNECT).await;
+    }
+}
+
+async fn send(index: usize, endpoint: &Endpoint, signer: &Signer, record: &Record, number: &mut u64) -> Option<()> {
+    let connection = tokio::time::timeout(Duration::from_secs(2), endpoint.connect()).await.ok()?.ok()?;
+    let (sender, receiver) = mpsc::channel(WINDOW);
+    let mut outstanding = VecDeque::new();
+    let mut answers = None;
+    let mut receiver = Some(receiver);
+    loop {
+        while !record.is_stopped() && outstanding.len() < WINDOW {
+            *number += 1;
+            let data = Bytes::from(format!("stream {index} transaction {number} {:64}", ""));
+            sender.send(signer.transaction(data.clone()).ok()?).await.ok()?;
+            outstanding.push_back(data);
+        }
+        let data = outstanding.pop_front()?;
+        // Opened after the first message, since an orderer may answer the call only then.
+        if let Some(receiver) = receiver.take() {
+            let opening = Answers::open(&connection, ReceiverStream::new(receiver));
+            answers = Some(tokio::time::timeout(ANSWER_LIMIT, opening).await.ok()?.ok()?);
+        }
+        let answer = tokio::time::timeout(ANSWER_LIMIT, answers.as_mut()?.next()).await.ok()?;
+        answer.ok()?;
+        record.acknowledged().insert(data);
+    }
+}

@@ -1,1 +1,369 @@
-//! in the making
+//! A network of ordering nodes that serve one channel.
+
+use crate::node::{Node, NodeOptions};
+use crate::proxy::Proxy;
+use crate::{ports, wait};
+use bytes::Bytes;
+use cli::client::broadcast::Answers;
+use cli::client::connection::{Connection, Endpoint};
+use cli::client::deliver::{Blocks, DeliverError, Position};
+use cli::client::participation;
+use cli::client::tls::{ClientIdentity, Tls};
+use cli::client::transaction::Signer;
+use cli::sandbox::layout::{CLIENT_MSPID, Layout};
+use cli::sandbox::material;
+use identity::signing::SigningIdentity;
+use protos::common::Block;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// Ports a node may use: what [`Layout`] names, and one behind the proxy.
+const PORTS_PER_NODE: u16 = 10;
+/// From a node's advertised port to the one that it listens on behind its proxy.
+const BEHIND_PROXY: u16 = 5;
+
+/// How a network is made.
+#[derive(Debug, Clone)]
+pub struct NetworkOptions {
+    /// How many nodes.
+    pub nodes: u16,
+    /// Raft's tick, instead of the channel's 500 ms: elections in tests need not take seconds.
+    pub tick: Option<Duration>,
+    /// Whether there is a [`Proxy`] in front of each node, so that it can be cut off.
+    pub proxied: bool,
+    /// More variables for every node.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Default for NetworkOptions {
+    fn default() -> Self {
+        Self { nodes: 3, tick: Some(Duration::from_millis(50)), proxied: false, environment: Vec::new() }
+    }
+}
+
+/// One node with where it is reached.
+pub struct Member {
+    /// The process.
+    pub node: Node,
+    /// Where clients reach it, past its proxy if it has one.
+    pub endpoint: Endpoint,
+    /// Its channel participation API.
+    pub admin: Endpoint,
+    /// The port of its metrics and health checks, without TLS.
+    pub operations_port: u16,
+}
+
+/// Running nodes, their wires and a client's means to talk to them.
+pub struct Network {
+    // Dropped in this order: processes before the directory they write to.
+    members: Vec<Member>,
+    proxies: Vec<Proxy>,
+    signer: Signer,
+    runtime: Runtime,
+    layout: Option<Layout>,
+    _directory: Option<TempDir>,
+}
+
+impl Network {
+    /// Makes the material, starts all nodes, joins them to the channel and waits for a leader.
+    ///
+    /// # Panics
+    /// When any of that fails.
+    pub fn start(options: &NetworkOptions) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let base_port = ports::block(options.nodes * PORTS_PER_NODE);
+        let layout =
+            Layout::new(directory.path(), "ch1", options.nodes, base_port).expect("the ports are below 65536");
+        material::generate(&layout).unwrap_or_else(|e| panic!("cannot make the network's material: {e}"));
+        let tls = |folder: &Path| {
+            client_tls(&layout.tls_ca(), &folder.join("client.crt"), &folder.join("client.key"))
+        };
+        let (client, admin) = (tls(&layout.client_tls()), tls(&layout.admin_tls()));
+        let members = layout.nodes.iter().map(|node| {
+            let directory = layout.node_dir(node);
+            if let Some(tick) = options.tick {
+                override_tick(&directory, tick);
+            }
+            let mut environment = vec![("ORDERER_METRICS_PROVIDER".to_owned(), "prometheus".to_owned())];
+            let mut port = node.port;
+            if options.proxied {
+                port += BEHIND_PROXY;
+                environment.push(("ORDERER_GENERAL_LISTENPORT".to_owned(), port.to_string()));
+            }
+            environment.extend(options.environment.iter().cloned());
+            Member {
+                node: Node::new(NodeOptions { directory, environment, hosts: None, file_size_limit_bytes: None }),
+                endpoint: endpoint(format!("127.0.0.1:{port}"), Some(&client)),
+                admin: endpoint(node.admin_address(), Some(&admin)),
+                operations_port: node.operations_port,
+            }
+        });
+        let members = members.collect();
+        let proxies = if options.proxied {
+            layout.nodes.iter().map(|node| Proxy::new(node.port, node.port + BEHIND_PROXY)).collect()
+        } else {
+            Vec::new()
+        };
+        let signer = Signer::new(signing_identity(&layout.client_msp(), CLIENT_MSPID), &layout.channel);
+        let genesis = fs::read(layout.genesis_block()).expect("the material has a genesis block");
+        let mut network = Self::new(members, signer);
+        network.proxies = proxies;
+        network.layout = Some(layout);
+        network._directory = Some(directory);
+        network.start_all();
+        network.join_all(&genesis);
+        network.wait_for_leader();
+        network
+    }
+
+    /// A network of nodes made elsewhere, not started yet.
+    ///
+    /// # Panics
+    /// When no runtime can be made for its clients.
+    pub fn new(members: Vec<Member>, signer: Signer) -> Self {
+        let runtime = Runtime::new().expect("a runtime can be made");
+        Self { members, proxies: Vec::new(), signer, runtime, layout: None, _directory: None }
+    }
+
+    /// How many nodes there are.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether there are no nodes at all.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// A node.
+    pub fn node(&mut self, node: usize) -> &mut Node {
+        &mut self.members[node].node
+    }
+
+    /// Where everything is, in a network made by [`Network::start`].
+    ///
+    /// # Panics
+    /// In any other.
+    pub fn layout(&self) -> &Layout {
+        self.layout.as_ref().expect("the network was made by Network::start")
+    }
+
+    /// The runtime that clients of this network run on.
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// Signs for the channel.
+    pub fn signer(&self) -> &Signer {
+        &self.signer
+    }
+
+    /// Where clients reach a node, past its proxy.
+    pub fn endpoint(&self, node: usize) -> &Endpoint {
+        &self.members[node].endpoint
+    }
+
+    /// Where clients reach all nodes.
+    pub fn endpoints(&self) -> Vec<Endpoint> {
+        self.members.iter().map(|member| member.endpoint.clone()).collect()
+    }
+
+    /// Starts every node that is not running and waits until each serves.
+    pub fn start_all(&mut self) {
+        let mut started = Vec::new();
+        for Member { node, .. } in &mut self.members {
+            if !node.is_running() {
+                node.kill();
+                let mark = node.log().len();
+                node.start();
+                started.push((node, mark));
+            }
+        }
+        for (node, mark) in started {
+            node.wait_for_log("Beginning to serve requests", mark);
+        }
+    }
+
+    /// Joins all nodes to the channel of this genesis or config block.
+    ///
+    /// # Panics
+    /// When one of them refuses.
+    pub fn join_all(&self, config_block: &[u8]) {
+        for Member { admin, .. } in &self.members {
+            let joined = self.runtime.block_on(participation::join(admin, config_block));
+            joined.unwrap_or_else(|e| panic!("{} cannot join: {e}", admin.address));
+        }
+    }
+
+    /// The node that leads the channel, by its own metrics.
+    pub fn leader(&self) -> Option<usize> {
+        (0..self.len()).find(|&node| {
+            let metrics = http_get(self.members[node].operations_port, "/metrics").unwrap_or_default();
+            metrics.lines().any(|line| {
+                line.starts_with("consensus_etcdraft_is_leader{")
+                    && line.ends_with(" 1")
+                    && line.contains(&format!("channel=\"{}\"", self.signer.channel()))
+            })
+        })
+    }
+
+    /// Waits until a node leads.
+    ///
+    /// # Panics
+    /// After a minute.
+    pub fn wait_for_leader(&self) -> usize {
+        wait::until("a leader", Duration::from_secs(60), || self.leader())
+    }
+
+    /// Waits until a node leads that is not `old`.
+    ///
+    /// # Panics
+    /// After a minute.
+    pub fn wait_for_leader_other_than(&self, old: usize) -> usize {
+        wait::until("another leader", Duration::from_secs(60), || self.leader().filter(|&node| node != old))
+    }
+
+    /// Cuts a node off from the others, both ways. Clients still reach it.
+    ///
+    /// # Panics
+    /// When the network has no proxies, or the node is not running.
+    pub fn isolate(&self, node: usize) {
+        assert!(!self.proxies.is_empty(), "this network has no wires to cut");
+        let pid = self.members[node].node.pid().expect("the node is running");
+        for (index, proxy) in self.proxies.iter().enumerate() {
+            if index == node { proxy.cut() } else { proxy.refuse(pid) }
+        }
+    }
+
+    /// Mends all wires.
+    pub fn heal(&self) {
+        self.proxies.iter().for_each(Proxy::heal);
+    }
+
+    /// Orders one transaction through each node, trying until it is acknowledged, and returns their data:
+    /// the network orders again.
+    ///
+    /// # Panics
+    /// After a minute without.
+    pub fn order_through_all(&self) -> Vec<Bytes> {
+        static COUNT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        let through = |node: usize| {
+            wait::until(&format!("node {node} to order again"), Duration::from_secs(60), || {
+                // Unanswered ones may be ordered all the same, so each try is a transaction of its own.
+                let number = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                let data = Bytes::from(format!("through node {node}, {number}"));
+                let envelope = self.signer.transaction(data.clone()).expect("the client can sign");
+                self.runtime.block_on(order_one(self.endpoint(node), envelope)).then_some(data)
+            })
+        };
+        (0..self.len()).map(through).collect()
+    }
+
+    /// Waits until all nodes have the same height, and returns it.
+    ///
+    /// # Panics
+    /// After a minute without.
+    pub fn settled_height(&self) -> u64 {
+        wait::until("all nodes to have the same height", Duration::from_secs(60), || {
+            let heights: Vec<_> = (0..self.len()).map(|node| self.height(node)).collect();
+            let first = heights[0]?;
+            heights.iter().all(|height| *height == Some(first)).then_some(first)
+        })
+    }
+
+    /// The number of blocks that a node has, when it answers.
+    pub fn height(&self, node: usize) -> Option<u64> {
+        let newest = self.read(node, Position::Newest, Position::Newest).ok()?;
+        Some(newest.last()?.header.as_ref()?.number + 1)
+    }
+
+    /// The first `height` blocks of a node.
+    ///
+    /// # Panics
+    /// When the node does not deliver them.
+    pub fn chain(&self, node: usize, height: u64) -> Vec<Block> {
+        self.read(node, Position::Oldest, Position::Number(height - 1))
+            .unwrap_or_else(|e| panic!("node {node} does not deliver its chain: {e}"))
+    }
+
+    fn read(&self, node: usize, start: Position, stop: Position) -> Result<Vec<Block>, DeliverError> {
+        let endpoint = self.endpoint(node);
+        self.runtime.block_on(async {
+            let connection = connect(endpoint).await?;
+            let mut blocks = Blocks::read(&connection, &self.signer, start, stop).await?;
+            let mut read = Vec::new();
+            while let Some(block) = blocks.next().await? {
+                read.push(block);
+            }
+            Ok(read)
+        })
+    }
+}
+
+async fn connect(endpoint: &Endpoint) -> Result<Connection, DeliverError> {
+    endpoint
+        .connect()
+        .await
+        .map_err(|e| DeliverError::Broken { address: endpoint.address.clone(), reason: e.to_string() })
+}
+
+async fn order_one(endpoint: &Endpoint, envelope: Bytes) -> bool {
+    let ordered = async {
+        let connection = endpoint.connect().await.ok()?;
+        let mut answers = Answers::open(&connection, tokio_stream::once(envelope)).await.ok()?;
+        answers.next().await.ok()
+    };
+    matches!(tokio::time::timeout(Duration::from_secs(10), ordered).await, Ok(Some(())))
+}
+
+/// An endpoint whose certificate names its address.
+pub fn endpoint(address: String, tls: Option<&Tls>) -> Endpoint {
+    Endpoint { address, tls: tls.cloned(), server_name: None }
+}
+
+/// A client's side of mutual TLS.
+///
+/// # Panics
+/// When the files cannot be used.
+pub fn client_tls(ca: &Path, certificate: &Path, key: &Path) -> Tls {
+    let identity = ClientIdentity { certificate, key };
+    Tls::load(&[ca.to_owned()], Some(identity)).unwrap_or_else(|e| panic!("client TLS: {e}"))
+}
+
+/// The identity of an MSP directory with one certificate and one key.
+pub fn signing_identity(msp: &Path, mspid: &str) -> SigningIdentity {
+    let only_file = |folder: &str| {
+        let mut files = fs::read_dir(msp.join(folder)).unwrap_or_else(|e| panic!("{}: {e}", msp.display()));
+        let file = files.next().expect("the folder holds a file").expect("the folder can be read");
+        fs::read(file.path()).expect("the file can be read")
+    };
+    SigningIdentity::from_pem(mspid, &only_file("signcerts"), &only_file("keystore"))
+        .unwrap_or_else(|e| panic!("{}: {e}", msp.display()))
+}
+
+/// The body that `GET path` gives at a port without TLS.
+pub fn http_get(port: u16, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    // A paused node accepts and never answers.
+    stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    Some(answer.split_once("\r\n\r\n")?.1.to_owned())
+}
+
+/// Puts `Consensus.TickIntervalOverride` into a node's settings.
+fn override_tick(directory: &Path, tick: Duration) {
+    let path = directory.join("orderer.yaml");
+    let settings = fs::read_to_string(&path).expect("the material has settings");
+    let with = format!("\nConsensus:\n  TickIntervalOverride: {}ms\n", tick.as_millis());
+    let changed = settings.replacen("\nConsensus:\n", &with, 1);
+    assert_ne!(settings, changed, "the settings have no Consensus section");
+    fs::write(&path, changed).expect("the settings can be written");
+}
