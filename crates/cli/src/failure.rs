@@ -8,7 +8,7 @@ pub(crate) type Outcome = Result<ExitCode, Failure>;
 /// A reason with all its causes on one line. It is made from any typed error by `?`,
 /// so it is no [`Error`] itself.
 #[derive(Debug)]
-pub(crate) struct Failure(String);
+pub struct Failure(String);
 
 impl Failure {
     /// A failure in these words; say what is wrong and what to do.

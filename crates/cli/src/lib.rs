@@ -3,8 +3,8 @@
 //! the node alone.
 
 mod bench;
-mod client;
-mod failure;
+pub mod client;
+pub mod failure;
 mod inspect;
 mod orderer;
 pub mod sandbox;

@@ -77,12 +77,20 @@ async fn send_until_stopped(index: usize, endpoint: &Endpoint, signer: &Signer, 
     let mut number = 0_u64;
     while !record.is_stopped() {
         // What a broken stream leaves unanswered may or may not be ordered; it is not sent again.
-        let _ = tokio::time::timeout(Duration::from_secs(60), send(index, endpoint, signer, record, &mut number)).await;
+        let _ =
+            tokio::time::timeout(Duration::from_secs(60), send(index, endpoint, signer, record, &mut number))
+                .await;
         tokio::time::sleep(RECONNECT).await;
     }
 }
 
-async fn send(index: usize, endpoint: &Endpoint, signer: &Signer, record: &Record, number: &mut u64) -> Option<()> {
+async fn send(
+    index: usize,
+    endpoint: &Endpoint,
+    signer: &Signer,
+    record: &Record,
+    number: &mut u64,
+) -> Option<()> {
     let connection = tokio::time::timeout(Duration::from_secs(2), endpoint.connect()).await.ok()?.ok()?;
     let (sender, receiver) = mpsc::channel(WINDOW);
     let mut outstanding = VecDeque::new();
@@ -92,7 +100,7 @@ async fn send(index: usize, endpoint: &Endpoint, signer: &Signer, record: &Recor
         while !record.is_stopped() && outstanding.len() < WINDOW {
             *number += 1;
             let data = Bytes::from(format!("stream {index} transaction {number} {:64}", ""));
-            sender.send(signer.transaction(data.clone()).ok()?).await.ok()?;
+            sender.send(signer.transaction(data.clone()).ok()?.envelope).await.ok()?;
             outstanding.push_back(data);
         }
         let data = outstanding.pop_front()?;

@@ -77,8 +77,8 @@ impl Network {
     pub fn start(options: &NetworkOptions) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let base_port = ports::block(options.nodes * PORTS_PER_NODE);
-        let layout =
-            Layout::new(directory.path(), "ch1", options.nodes, base_port).expect("the ports are below 65536");
+        let layout = Layout::new(directory.path(), "ch1", options.nodes, base_port)
+            .expect("the ports are below 65536");
         material::generate(&layout).unwrap_or_else(|e| panic!("cannot make the network's material: {e}"));
         let tls = |folder: &Path| {
             client_tls(&layout.tls_ca(), &folder.join("client.crt"), &folder.join("client.key"))
@@ -97,7 +97,12 @@ impl Network {
             }
             environment.extend(options.environment.iter().cloned());
             Member {
-                node: Node::new(NodeOptions { directory, environment, hosts: None, file_size_limit_bytes: None }),
+                node: Node::new(NodeOptions {
+                    directory,
+                    environment,
+                    hosts: None,
+                    file_size_limit_bytes: None,
+                }),
                 endpoint: endpoint(format!("127.0.0.1:{port}"), Some(&client)),
                 admin: endpoint(node.admin_address(), Some(&admin)),
                 operations_port: node.operations_port,
@@ -257,7 +262,7 @@ impl Network {
                 // Unanswered ones may be ordered all the same, so each try is a transaction of its own.
                 let number = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 let data = Bytes::from(format!("through node {node}, {number}"));
-                let envelope = self.signer.transaction(data.clone()).expect("the client can sign");
+                let envelope = self.signer.transaction(data.clone()).expect("the client can sign").envelope;
                 self.runtime.block_on(order_one(self.endpoint(node), envelope)).then_some(data)
             })
         };

@@ -60,6 +60,7 @@ Consensus:
 "
     );
     fs::create_dir_all(&data).unwrap_or_else(|e| panic!("{location}: {e}"));
-    fs::write(directory.join("orderer.yaml"), text).unwrap_or_else(|e| panic!("{}: {e}", directory.display()));
+    fs::write(directory.join("orderer.yaml"), text)
+        .unwrap_or_else(|e| panic!("{}: {e}", directory.display()));
     data.join("ledger")
 }

@@ -68,7 +68,9 @@ fn a_python_client_gets_fabrics_answers_to_bad_input() {
     assert_eq!(status("good"), SUCCESS);
     assert_eq!((status("empty"), info("empty")), (400, "could not determine channel ID: header not set"));
     assert_eq!(status("garbage_payload"), 400);
-    assert!(info("garbage_payload").starts_with("could not determine channel ID: error unmarshalling Payload"));
+    assert!(
+        info("garbage_payload").starts_with("could not determine channel ID: error unmarshalling Payload")
+    );
     let no_system_channel =
         "channel creation request not allowed because the orderer system channel is not defined";
     assert_eq!((status("wrong_channel"), info("wrong_channel")), (400, no_system_channel));

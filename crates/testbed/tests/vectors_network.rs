@@ -59,7 +59,8 @@ fn member(vectors: &Path, root: &Path, index: usize, place: Place<'_>) -> (Membe
         tls: Some(tls(vectors)),
         server_name: Some(format!("orderer{index}.example.com")),
     };
-    let options = NodeOptions { directory, environment: Vec::new(), hosts: place.hosts, file_size_limit_bytes: None };
+    let options =
+        NodeOptions { directory, environment: Vec::new(), hosts: place.hosts, file_size_limit_bytes: None };
     let member = Member {
         node: Node::new(options),
         endpoint,
@@ -74,14 +75,17 @@ fn vectors_genesis_block_boots_a_network() {
     let Some(vectors) = vectors::directory() else { return };
     if !hosts::available() {
         assert!(std::env::var_os("CI").is_none(), "a process cannot have a hosts file of its own here");
-        println!("skipped: the golden consenters' host names need a mount namespace, which is not to be had here");
+        println!(
+            "skipped: the golden consenters' host names need a mount namespace, which is not to be had here"
+        );
         return;
     }
     let root = tempfile::tempdir().unwrap();
     let names = root.path().join("hosts");
     // All consenters have the same port, so each needs an address of its own.
     let addresses = ["127.0.0.2", "127.0.0.3", "127.0.0.4"];
-    let lines = addresses.iter().enumerate().map(|(i, address)| format!("{address} orderer{i}.example.com\n"));
+    let lines =
+        addresses.iter().enumerate().map(|(i, address)| format!("{address} orderer{i}.example.com\n"));
     fs::write(&names, lines.collect::<String>()).unwrap();
     let members = addresses.iter().enumerate().map(|(index, address)| {
         member(&vectors, root.path(), index, Place { listen: (address, 7050), hosts: Some(names.clone()) }).0
@@ -102,7 +106,8 @@ fn vectors_ledger_is_continued() {
     let Some(vectors) = vectors::directory() else { return };
     let root = tempfile::tempdir().unwrap();
     let golden = |number: usize| {
-        Block::decode(fs::read(vectors.join(format!("hash/app/ch1-{number:02}.block"))).unwrap().as_slice()).unwrap()
+        Block::decode(fs::read(vectors.join(format!("hash/app/ch1-{number:02}.block"))).unwrap().as_slice())
+            .unwrap()
     };
     let newest = golden(13);
     let members = (0..4).map(|index| {
@@ -130,7 +135,8 @@ fn leave_a_snapshot(node: &Path, newest: &Block) {
     let metadata = block::consenter_metadata(newest).unwrap();
     let raft = etcdraft::BlockMetadata::decode(metadata).unwrap();
     let (index, term) = (raft.raft_index, 7);
-    let voters = raftpb::ConfState { voters: raft.consenter_ids, auto_leave: Some(false), ..Default::default() };
+    let voters =
+        raftpb::ConfState { voters: raft.consenter_ids, auto_leave: Some(false), ..Default::default() };
     let snapshot = raftpb::Snapshot {
         data: Some(newest.encode_to_vec().into()),
         metadata: Some(raftpb::SnapshotMetadata {

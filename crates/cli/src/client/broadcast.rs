@@ -9,7 +9,8 @@ use super::connection::Connection;
 
 /// Why an envelope was not acknowledged.
 #[derive(Debug, Clone, thiserror::Error)]
-pub(crate) enum BroadcastError {
+#[allow(missing_docs, reason = "the text of a variant says what it is")]
+pub enum BroadcastError {
     /// The orderer refused it; nothing was ordered.
     #[error("{address} answered {}{}", status_name(*status), if info.is_empty() { String::new() } else { format!(": {info}") })]
     Refused { address: String, status: i32, info: String },
@@ -22,19 +23,19 @@ pub(crate) enum BroadcastError {
 }
 
 /// The name of a status as Fabric prints it.
-pub(crate) fn status_name(status: i32) -> String {
+pub fn status_name(status: i32) -> String {
     Answer::try_from(status).map_or_else(|_| status.to_string(), |status| status.as_str_name().to_owned())
 }
 
 /// The answers of one Broadcast stream: one an envelope, in their order.
-pub(crate) struct Answers {
+pub struct Answers {
     address: String,
     stream: Streaming<BroadcastResponse>,
 }
 
 impl Answers {
     /// Opens a stream on which `envelopes` (encoded) are sent.
-    pub(crate) async fn open(
+    pub async fn open(
         connection: &Connection,
         envelopes: impl Stream<Item = Bytes> + Send + 'static,
     ) -> Result<Self, BroadcastError> {
@@ -46,7 +47,7 @@ impl Answers {
     }
 
     /// Waits for the next answer: `Ok` is SUCCESS. After an error the stream is of no more use.
-    pub(crate) async fn next(&mut self) -> Result<(), BroadcastError> {
+    pub async fn next(&mut self) -> Result<(), BroadcastError> {
         match self.stream.message().await {
             Ok(Some(response)) if response.status == Answer::Success as i32 => Ok(()),
             Ok(Some(BroadcastResponse { status, info })) => {

@@ -17,7 +17,8 @@ use super::{
 
 /// What is wrong with a block, given those before it.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ChainFault {
+#[allow(missing_docs, reason = "the text of a variant says what it is")]
+pub enum ChainFault {
     /// The block cannot be read.
     #[error("it has no header")]
     NoHeader,
@@ -58,31 +59,31 @@ pub(crate) enum ChainFault {
 
 /// Follows a chain and finds what does not fit.
 #[derive(Default)]
-pub(crate) struct ChainVerifier {
+pub struct ChainVerifier {
     last: Option<(u64, [u8; 32])>,
     config: Option<Arc<Bundle>>,
 }
 
 impl ChainVerifier {
     /// Starts at any block; without a config, signatures are verified from the first config block on.
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self::default()
     }
 
     /// Verifies signatures under `config`, which is in force before the first block.
-    pub(crate) fn with_config(config: Arc<Bundle>) -> Self {
+    pub fn with_config(config: Arc<Bundle>) -> Self {
         Self { last: None, config: Some(config) }
     }
 
     /// Goes on after `block`, which is taken as it is.
-    pub(crate) fn after(mut self, block: &Block) -> Self {
+    pub fn after(mut self, block: &Block) -> Self {
         self.last = block.header.as_ref().map(|header| (header.number, block::header_hash(header)));
         self
     }
 
     /// Verifies the next block: number, link, data hash, signatures. What is found is reported once; the
     /// next block is verified against this one as it came.
-    pub(crate) fn check(&mut self, block: &Block) -> Result<(), ChainFault> {
+    pub fn check(&mut self, block: &Block) -> Result<(), ChainFault> {
         let header = block.header.as_ref().ok_or(ChainFault::NoHeader)?;
         let last = self.last.replace((header.number, block::header_hash(header)));
         if let Some((last_number, last_hash)) = last {
@@ -120,7 +121,8 @@ impl ChainVerifier {
 
 /// Why a chain's start cannot be verified.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum AnchorError {
+#[allow(missing_docs, reason = "the text of a variant says what it is")]
+pub enum AnchorError {
     /// The blocks that are needed could not be fetched.
     #[error(transparent)]
     Deliver(#[from] DeliverError),
@@ -144,7 +146,7 @@ pub(crate) enum AnchorError {
 
 /// A verifier for the blocks from `first` on: fetches the block before `first` and the channel config in
 /// force there.
-pub(crate) async fn verifier_from(
+pub async fn verifier_from(
     connection: &Connection,
     signer: &Signer,
     first: u64,

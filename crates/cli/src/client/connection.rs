@@ -37,7 +37,8 @@ const MESSAGE_LIMIT_BYTES: usize = 100 << 20;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ConnectError {
+#[allow(missing_docs, reason = "the text of a variant says what it is")]
+pub enum ConnectError {
     #[error("{0} is not an address; give HOST:PORT")]
     Address(String),
     #[error("no connection to {address}: is an orderer running there?")]
@@ -55,13 +56,13 @@ pub(crate) enum ConnectError {
 
 /// A host and port with how to speak to it.
 #[derive(Clone)]
-pub(crate) struct Endpoint {
+pub struct Endpoint {
     /// `HOST:PORT`.
-    pub(crate) address: String,
+    pub address: String,
     /// `None`: plain text.
-    pub(crate) tls: Option<Tls>,
+    pub tls: Option<Tls>,
     /// The name that the server's certificate must have, if it is not the address's host.
-    pub(crate) server_name: Option<String>,
+    pub server_name: Option<String>,
 }
 
 /// A socket with or without TLS.
@@ -99,7 +100,7 @@ impl Endpoint {
     }
 
     /// Connects for gRPC.
-    pub(crate) async fn connect(&self) -> Result<Connection, ConnectError> {
+    pub async fn connect(&self) -> Result<Connection, ConnectError> {
         let sender = match self.open(b"h2").await? {
             Socket::Plain(stream) => handshake(stream).await,
             Socket::Tls(stream) => handshake(*stream).await,
@@ -139,7 +140,7 @@ where
 
 /// A gRPC connection to an orderer; clones share it.
 #[derive(Clone)]
-pub(crate) struct Connection {
+pub struct Connection {
     address: String,
     certificate_hash: Bytes,
     origin: Uri,
@@ -148,12 +149,12 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// `HOST:PORT` of the orderer.
-    pub(crate) fn address(&self) -> &str {
+    pub fn address(&self) -> &str {
         &self.address
     }
 
     /// SHA-256 of the client certificate shown on this connection; empty without one.
-    pub(crate) fn certificate_hash(&self) -> &Bytes {
+    pub fn certificate_hash(&self) -> &Bytes {
         &self.certificate_hash
     }
 

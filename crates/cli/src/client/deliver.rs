@@ -20,7 +20,8 @@ use super::{
 
 /// Why no further block came.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum DeliverError {
+#[allow(missing_docs, reason = "the text of a variant says what it is")]
+pub enum DeliverError {
     #[error("the request for blocks could not be signed")]
     Signing(#[from] EnvelopeError),
     #[error("{address} answered {}{}", status_name(*status), explanation(*status, channel))]
@@ -52,7 +53,7 @@ fn explanation(status: i32, channel: &str) -> String {
 
 /// A position in a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Position {
+pub enum Position {
     /// Block 0.
     Oldest,
     /// The highest block there is.
@@ -73,7 +74,7 @@ impl From<Position> for SeekPosition {
 }
 
 /// Blocks as an orderer delivers them, not verified.
-pub(crate) struct Blocks {
+pub struct Blocks {
     address: String,
     channel: String,
     stream: Streaming<DeliverResponse>,
@@ -83,7 +84,7 @@ pub(crate) struct Blocks {
 
 impl Blocks {
     /// Follows the channel from `start` on; blocks that do not exist yet are waited for.
-    pub(crate) async fn follow(
+    pub async fn follow(
         connection: &Connection,
         signer: &Signer,
         start: Position,
@@ -93,7 +94,7 @@ impl Blocks {
     }
 
     /// Reads the blocks from `start` to `stop` that exist now.
-    pub(crate) async fn read(
+    pub async fn read(
         connection: &Connection,
         signer: &Signer,
         start: Position,
@@ -128,7 +129,7 @@ impl Blocks {
     }
 
     /// The next block; `None` when the last one that was asked for has been delivered.
-    pub(crate) async fn next(&mut self) -> Result<Option<Block>, DeliverError> {
+    pub async fn next(&mut self) -> Result<Option<Block>, DeliverError> {
         let address = || self.address.clone();
         match self.stream.message().await {
             Ok(Some(DeliverResponse { r#type: Some(deliver_response::Type::Block(block)) })) => {
@@ -150,7 +151,7 @@ impl Blocks {
 }
 
 /// The one block at `position`.
-pub(crate) async fn fetch(
+pub async fn fetch(
     connection: &Connection,
     signer: &Signer,
     position: Position,

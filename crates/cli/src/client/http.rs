@@ -21,7 +21,8 @@ const ANSWER_LIMIT_BYTES: usize = 16 << 20;
 
 /// Why there was no answer.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum HttpError {
+#[allow(missing_docs, reason = "the text of a variant says what it is")]
+pub enum HttpError {
     /// There is no connection.
     #[error(transparent)]
     Connect(#[from] ConnectError),
@@ -52,34 +53,34 @@ pub(crate) enum HttpError {
 }
 
 /// What is asked for.
-pub(crate) struct HttpRequest<'a> {
+pub struct HttpRequest<'a> {
     /// The method.
-    pub(crate) method: Method,
+    pub method: Method,
     /// The path, with a leading slash.
-    pub(crate) path: &'a str,
+    pub path: &'a str,
     /// The type of the body.
-    pub(crate) content_type: Option<&'a str>,
+    pub content_type: Option<&'a str>,
     /// The body.
-    pub(crate) body: Bytes,
+    pub body: Bytes,
 }
 
 impl<'a> HttpRequest<'a> {
     /// A GET.
-    pub(crate) fn get(path: &'a str) -> Self {
+    pub fn get(path: &'a str) -> Self {
         Self { method: Method::GET, path, content_type: None, body: Bytes::new() }
     }
 }
 
 /// An answer, whatever its status.
-pub(crate) struct HttpAnswer {
+pub struct HttpAnswer {
     /// The status.
-    pub(crate) status: StatusCode,
+    pub status: StatusCode,
     /// The body.
-    pub(crate) body: Bytes,
+    pub body: Bytes,
 }
 
 /// Sends one request on a connection of its own.
-pub(crate) async fn send(endpoint: &Endpoint, request: HttpRequest<'_>) -> Result<HttpAnswer, HttpError> {
+pub async fn send(endpoint: &Endpoint, request: HttpRequest<'_>) -> Result<HttpAnswer, HttpError> {
     let address = &endpoint.address;
     let socket = endpoint.open(b"http/1.1").await?;
     let exchange = async {

@@ -2,13 +2,13 @@
 //! Broadcast and Deliver streams, signed transactions, verified chains, and the
 //! channel participation API.
 
-pub(crate) mod broadcast;
-pub(crate) mod chain;
+pub mod broadcast;
+pub mod chain;
 mod codec;
-pub(crate) mod connection;
-pub(crate) mod deliver;
-pub(crate) mod http;
-pub(crate) mod operations;
-pub(crate) mod participation;
-pub(crate) mod tls;
-pub(crate) mod transaction;
+pub mod connection;
+pub mod deliver;
+pub mod http;
+pub mod operations;
+pub mod participation;
+pub mod tls;
+pub mod transaction;

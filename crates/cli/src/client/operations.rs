@@ -11,7 +11,7 @@ use super::{
 const IS_LEADER: &str = "consensus_etcdraft_is_leader";
 
 /// Whether the node leads the channel; `None` when its metrics do not say.
-pub(crate) async fn is_leader(operations: &Endpoint, channel: &str) -> Result<Option<bool>, HttpError> {
+pub async fn is_leader(operations: &Endpoint, channel: &str) -> Result<Option<bool>, HttpError> {
     let answer = send(operations, HttpRequest::get("/metrics")).await?;
     if answer.status != StatusCode::OK {
         return Ok(None);

@@ -13,21 +13,22 @@ const CHANNELS: &str = "/participation/v1/channels";
 
 /// What a node says about a channel.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(crate) struct ChannelInfo {
+pub struct ChannelInfo {
     /// The channel.
-    pub(crate) name: String,
+    pub name: String,
     /// `consenter`, `follower`, `config-tracker` or `other`.
     #[serde(rename = "consensusRelation")]
-    pub(crate) consensus_relation: String,
+    pub consensus_relation: String,
     /// `active`, `onboarding`, `inactive` or `failed`.
-    pub(crate) status: String,
+    pub status: String,
     /// Number of blocks.
-    pub(crate) height: u64,
+    pub height: u64,
 }
 
 /// Why a node did not do what was asked.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ParticipationError {
+#[allow(missing_docs, reason = "the text of a variant says what it is")]
+pub enum ParticipationError {
     /// There was no answer.
     #[error(transparent)]
     Http(#[from] HttpError),
@@ -52,7 +53,7 @@ pub(crate) enum ParticipationError {
 }
 
 /// Joins the node to the channel of this genesis or config block.
-pub(crate) async fn join(admin: &Endpoint, config_block: &[u8]) -> Result<ChannelInfo, ParticipationError> {
+pub async fn join(admin: &Endpoint, config_block: &[u8]) -> Result<ChannelInfo, ParticipationError> {
     let boundary = boundary_for(config_block);
     let mut body = BytesMut::new();
     body.put(format!("--{boundary}\r\n").as_bytes());
@@ -72,10 +73,7 @@ pub(crate) async fn join(admin: &Endpoint, config_block: &[u8]) -> Result<Channe
 }
 
 /// What the node says about one channel; `None` when it does not take part in it.
-pub(crate) async fn channel(
-    admin: &Endpoint,
-    channel: &str,
-) -> Result<Option<ChannelInfo>, ParticipationError> {
+pub async fn channel(admin: &Endpoint, channel: &str) -> Result<Option<ChannelInfo>, ParticipationError> {
     let answer = send(admin, HttpRequest::get(&format!("{CHANNELS}/{channel}"))).await?;
     if answer.status == StatusCode::NOT_FOUND {
         return Ok(None);

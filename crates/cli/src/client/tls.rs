@@ -13,7 +13,8 @@ use sha2::{Digest, Sha256};
 
 /// Why the TLS files cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum TlsError {
+#[allow(missing_docs, reason = "the text of a variant says what it is")]
+pub enum TlsError {
     #[error("{path} cannot be read", path = path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("{path} does not hold a {what} in PEM form", path = path.display())]
@@ -30,21 +31,23 @@ pub(crate) enum TlsError {
 
 /// The client's side of TLS: roots it trusts and, for mutual TLS, its own certificate.
 #[derive(Clone)]
-pub(crate) struct Tls {
+pub struct Tls {
     config: Arc<ClientConfig>,
     certificate_hash: Bytes,
 }
 
 /// A client certificate and its private key, both PEM files.
 #[derive(Clone, Copy)]
-pub(crate) struct ClientIdentity<'a> {
-    pub(crate) certificate: &'a Path,
-    pub(crate) key: &'a Path,
+pub struct ClientIdentity<'a> {
+    /// The certificate, with those above it if there are any.
+    pub certificate: &'a Path,
+    /// Its private key.
+    pub key: &'a Path,
 }
 
 impl Tls {
     /// Reads the trusted roots and, if given, the client's own certificate.
-    pub(crate) fn load(roots: &[PathBuf], identity: Option<ClientIdentity<'_>>) -> Result<Self, TlsError> {
+    pub fn load(roots: &[PathBuf], identity: Option<ClientIdentity<'_>>) -> Result<Self, TlsError> {
         let mut store = RootCertStore::empty();
         for path in roots {
             for certificate in certificates(path)? {
@@ -79,7 +82,7 @@ impl Tls {
 
     /// SHA-256 of the client's certificate, which binds Deliver requests to the connection;
     /// empty without one.
-    pub(crate) fn certificate_hash(&self) -> &Bytes {
+    pub fn certificate_hash(&self) -> &Bytes {
         &self.certificate_hash
     }
 

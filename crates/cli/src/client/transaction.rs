@@ -12,33 +12,33 @@ use protos::{
 };
 
 /// A signed transaction.
-pub(crate) struct Signed {
+pub struct Signed {
     /// The transaction id in its header: lower-case hex of SHA-256 over nonce and creator.
-    pub(crate) id: String,
+    pub id: String,
     /// The encoded envelope.
-    pub(crate) envelope: Bytes,
+    pub envelope: Bytes,
 }
 
 /// Signs envelopes for one channel as one identity.
 #[derive(Clone)]
-pub(crate) struct Signer {
+pub struct Signer {
     identity: SigningIdentity,
     channel: String,
 }
 
 impl Signer {
     /// Signs for `channel` as `identity`.
-    pub(crate) fn new(identity: SigningIdentity, channel: &str) -> Self {
+    pub fn new(identity: SigningIdentity, channel: &str) -> Self {
         Self { identity, channel: channel.to_owned() }
     }
 
     /// The channel that is signed for.
-    pub(crate) fn channel(&self) -> &str {
+    pub fn channel(&self) -> &str {
         &self.channel
     }
 
     /// A transaction of type `MESSAGE` whose payload is `data`.
-    pub(crate) fn transaction(&self, data: Bytes) -> Result<Signed, EnvelopeError> {
+    pub fn transaction(&self, data: Bytes) -> Result<Signed, EnvelopeError> {
         let envelope = self.draft(HeaderType::Message, data).with_tx_id().sign(&self.identity)?;
         Ok(Signed {
             id: envelope::channel_header(&envelope)?.tx_id,
@@ -60,7 +60,7 @@ impl Signer {
 }
 
 /// The ids of a block's transactions, as their headers name them.
-pub(crate) fn transaction_ids(block: &Block) -> impl Iterator<Item = String> {
+pub fn transaction_ids(block: &Block) -> impl Iterator<Item = String> {
     let entries = block.data.as_ref().map_or(&[][..], |data| &data.data);
     entries.iter().filter_map(|entry| {
         let envelope = Envelope::decode(entry.clone()).ok()?;

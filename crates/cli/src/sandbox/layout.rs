@@ -49,6 +49,7 @@ pub struct Layout {
 
 /// Why a directory's description cannot be read or written.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the text of a variant says what it is")]
 pub enum LayoutError {
     /// There is no sandbox.
     #[error("there is no sandbox in {dir}: {file} is missing; `causeway sandbox --dir {dir}` makes one", dir = dir.display(), file = DESCRIPTION)]
