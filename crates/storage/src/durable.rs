@@ -3,10 +3,12 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 /// Marks a file that is still being written; Fabric's file repositories use the same mark.
@@ -119,6 +121,21 @@ pub fn remove_transient_files(directory: &Path) -> Result<(), FileError> {
         }
     }
     Ok(())
+}
+
+/// Locks a file against other processes for as long as it is open; `false` when another one has it.
+///
+/// Waits a second for it: a process that has just been told to stop may still be at it, and a child
+/// that is being started holds its parent's locks for a moment.
+pub(crate) fn lock(file: &File, path: &Path) -> Result<bool, FileError> {
+    for _ in 0..100 {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(10)),
+            Err(TryLockError::Error(error)) => return Err(FileError::new("lock", path, error)),
+        }
+    }
+    Ok(false)
 }
 
 /// The names in a directory, sorted; those that are not UTF-8 are none of ours and left out.

@@ -136,7 +136,7 @@ fn check_open(manifest: &Manifest, variant: &Variant, directory: &Path) {
     let expected = &variant.fabric_open;
     let before = files_of(directory);
     let store = LedgerStore::open(directory, LedgerOptions::default()).unwrap();
-    assert_eq!(store.channels().unwrap(), [manifest.channel.clone()], "{name}");
+    assert_eq!(store.channels().unwrap(), std::slice::from_ref(&manifest.channel), "{name}");
     let opened = store.open_channel(&manifest.channel);
 
     for (file, size) in &expected.file_sizes_after_open {

@@ -9,12 +9,12 @@
 //! directory later would take an old one for true, and miss the files that were begun in between.
 
 use super::{StoreError, record::read_varint};
-use crate::durable::{Context, FileError, create_directory, flush_directory, names_in};
+use crate::durable::{self, Context, FileError, create_directory, flush_directory, names_in};
 use parking_lot::Mutex;
 use rusty_leveldb::{DB, Options};
 use std::{
     collections::BTreeMap,
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions},
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
 };
@@ -53,11 +53,10 @@ impl FabricIndex {
             .truncate(false)
             .open(&path)
             .during("open the lock file", &path)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { directory, present: Mutex::new(true), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(StoreError::InUse { location: location.to_path_buf() }),
-            Err(TryLockError::Error(error)) => Err(FileError::new("lock", path, error).into()),
+        if !durable::lock(&lock, &path)? {
+            return Err(StoreError::InUse { location: location.to_path_buf() });
         }
+        Ok(Self { directory, present: Mutex::new(true), _lock: lock })
     }
 
     /// The index directory.

@@ -19,6 +19,8 @@ use std::{
 const LENGTH_FIELD: u64 = 8;
 /// A disk writes a sector whole or not at all.
 const SECTOR: u64 = 512;
+/// Room for the type, the checksum and the length of the data.
+const LONGEST_FIELDS: u64 = 20;
 const BUFFER_BYTES: usize = 256 * 1024;
 
 /// What a record holds.
@@ -93,6 +95,27 @@ fn put_varint(buffer: &mut Vec<u8>, mut number: u64) {
     buffer.push(number as u8);
 }
 
+/// The size of a record from its own first fields, if they are there.
+fn size_told_by_record(start: &[u8]) -> Option<u64> {
+    let mut at = 0;
+    let mut number = |key: u8| {
+        if *start.get(at)? != key {
+            return None;
+        }
+        let varint = start[at + 1..].iter().take(10).position(|byte| byte & 0x80 == 0)? + 1;
+        let bytes = &start[at + 1..at + 1 + varint];
+        at += 1 + varint;
+        Some(bytes.iter().rev().fold(0u64, |value, byte| value << 7 | u64::from(byte & 0x7f)))
+    };
+    number(1 << 3)?;
+    number(2 << 3)?;
+    match number(3 << 3 | 2) {
+        Some(length) => Some(length.saturating_add(at as u64)),
+        // There is no data, unless the file ends before that can be known.
+        None => start.get(at).filter(|key| **key != 3 << 3 | 2).map(|_| at as u64),
+    }
+}
+
 /// What comes next in a segment.
 #[derive(Debug)]
 pub(super) enum Frame {
@@ -150,12 +173,17 @@ impl<'a> Decoder<'a> {
         self.reader.read_exact(&mut field).during("read", self.path)?;
         let field = u64::from_le_bytes(field);
         if field == 0 {
-            return Ok(Frame::End);
+            return self.end_of_records(remaining);
         }
         let size = field & ((1 << 56) - 1);
         let padding = if field >> 63 == 1 { field >> 56 & 7 } else { 0 };
+        if padding != size.wrapping_neg() % 8 {
+            return Ok(Frame::Damaged(
+                "the length of the record and its padding do not go together".to_owned(),
+            ));
+        }
         if size + padding > remaining - LENGTH_FIELD {
-            return Ok(Frame::Torn("the file ends within a record".to_owned()));
+            return self.cut_record(size, remaining);
         }
         let mut bytes = vec![0; (size + padding) as usize];
         self.reader.read_exact(&mut bytes).during("read", self.path)?;
@@ -167,6 +195,33 @@ impl<'a> Decoder<'a> {
         };
         self.offset += LENGTH_FIELD + size + padding;
         Ok(frame)
+    }
+
+    /// Zeros where a length should be: space that was allocated ahead, or a sector that was never
+    /// written. Both reach to the sector's end at least.
+    fn end_of_records(&mut self, remaining: u64) -> Result<Frame, FileError> {
+        let behind = self.offset + LENGTH_FIELD;
+        let in_sector = (SECTOR - behind % SECTOR) % SECTOR;
+        let mut rest = vec![0; in_sector.min(remaining - LENGTH_FIELD) as usize];
+        self.reader.read_exact(&mut rest).during("read", self.path)?;
+        Ok(if rest.iter().all(|byte| *byte == 0) {
+            Frame::End
+        } else {
+            Frame::Damaged("the length of the record is zero".to_owned())
+        })
+    }
+
+    /// A length that reaches behind the end of the file: a write that was cut short, unless the record
+    /// itself tells another length. (etcd does not look, and cuts off all that follows.)
+    fn cut_record(&mut self, size: u64, remaining: u64) -> Result<Frame, FileError> {
+        let mut start = vec![0; (remaining - LENGTH_FIELD).min(LONGEST_FIELDS) as usize];
+        self.reader.read_exact(&mut start).during("read", self.path)?;
+        Ok(match size_told_by_record(&start) {
+            Some(told) if told != size => {
+                Frame::Damaged(format!("the length field says {size} bytes, the record {told}"))
+            }
+            _ => Frame::Torn("the file ends within a record".to_owned()),
+        })
     }
 
     fn check(&mut self, record: Bytes) -> Result<Frame, String> {

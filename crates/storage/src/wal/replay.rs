@@ -5,7 +5,7 @@ use super::{
     frame::{Decoder, Frame, RecordKind},
     segment::{self, Segment},
 };
-use crate::durable::{Context, FileError};
+use crate::durable::{Context, FileError, lock};
 use bytes::Bytes;
 use protos::{
     Message,
@@ -62,8 +62,8 @@ fn read(directory: &Path, from: (u64, u64)) -> Result<Outcome, WalError> {
         let is_newest = position + 1 == segments.len();
         let path = segment.path(directory);
         let file = segment::open(&path)?;
-        if is_newest {
-            segment::lock(&file, &path)?;
+        if is_newest && !lock(&file, &path)? {
+            return Err(WalError::InUse { path });
         }
         let mut decoder = Decoder::new(&path, &file, checksum)?;
         loop {
@@ -136,15 +136,19 @@ impl Reading {
 
     /// An entry replaces the one of the same index and all after it: another leader overwrote them.
     fn take_entry(&mut self, entry: Entry) -> Result<(), String> {
+        let entries = &mut self.contents.entries;
         self.last_index = entry.index();
-        if let Some(position) = entry.index().checked_sub(self.from.0 + 1) {
-            if position > self.contents.entries.len() as u64 {
-                let expected = self.from.0 + 1 + self.contents.entries.len() as u64;
-                return Err(format!("entry {} is there, but entry {expected} is missing", entry.index()));
-            }
-            self.contents.entries.truncate(position as usize);
-            self.contents.entries.push(entry);
+        let Some(position) = entry.index().checked_sub(self.from.0 + 1) else {
+            // The snapshot has the entry; what came behind it is replaced all the same. (etcd keeps that.)
+            entries.clear();
+            return Ok(());
+        };
+        if position > entries.len() as u64 {
+            let expected = self.from.0 + 1 + entries.len() as u64;
+            return Err(format!("entry {} is there, but entry {expected} is missing", entry.index()));
         }
+        entries.truncate(position as usize);
+        entries.push(entry);
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use super::WalError;
 use crate::durable::{FileError, names_in};
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{File, OpenOptions},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
@@ -71,13 +71,4 @@ pub(super) fn create(path: &Path) -> Result<File, FileError> {
 pub(super) fn open(path: &Path) -> Result<File, FileError> {
     let file = OpenOptions::new().read(true).write(true).open(path);
     file.map_err(|error| FileError::new("open the WAL segment", path, error))
-}
-
-/// Locks a segment against other processes, for as long as the file is open.
-pub(super) fn lock(file: &File, path: &Path) -> Result<(), WalError> {
-    match file.try_lock() {
-        Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => Err(WalError::InUse { path: path.to_path_buf() }),
-        Err(TryLockError::Error(error)) => Err(FileError::new("lock", path, error).into()),
-    }
 }
