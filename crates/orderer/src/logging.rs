@@ -66,7 +66,11 @@ impl Logging {
     /// Logging by `FABRIC_LOGGING_SPEC` and `FABRIC_LOGGING_FORMAT` to standard error.
     pub fn from_environment() -> Result<Self, LoggingError> {
         let variable = |name| std::env::var(name).unwrap_or_default();
-        Self::new(&variable("FABRIC_LOGGING_SPEC"), &variable("FABRIC_LOGGING_FORMAT"), Box::new(std::io::stderr()))
+        Self::new(
+            &variable("FABRIC_LOGGING_SPEC"),
+            &variable("FABRIC_LOGGING_FORMAT"),
+            Box::new(std::io::stderr()),
+        )
     }
 
     /// Logging with a spec and a format, both Fabric's default when empty.

@@ -151,7 +151,8 @@ fn known_verb(inside: &str) -> Option<(&str, &str)> {
 fn part(verb: &str, directive: &str) -> Result<Part, FormatError> {
     let as_directive = |default: &str| {
         let text = if directive.is_empty() { default } else { directive };
-        Directive::parse(text).ok_or_else(|| FormatError::Directive { verb: verb.into(), directive: text.into() })
+        Directive::parse(text)
+            .ok_or_else(|| FormatError::Directive { verb: verb.into(), directive: text.into() })
     };
     Ok(match (verb, directive) {
         ("color", "") => Part::Color,
@@ -384,8 +385,14 @@ mod tests {
     fn other_formats() {
         let fields = [("channel", text("ch 1")), ("n", FieldValue::Integer(1))];
         for (format, expected) in [
-            ("%{id} %{id:x} %{id:06d} [%{level}] %{message}", "87 57 000087 [INFO] hi channel=\"ch 1\" n=1\n"),
-            ("%{level:-6s}|%{level:6s}|%{message:.1s}|%{module:q}", "INFO  |  INFO|h|\"orderer.consensus.etcdraft\" channel=\"ch 1\" n=1\n"),
+            (
+                "%{id} %{id:x} %{id:06d} [%{level}] %{message}",
+                "87 57 000087 [INFO] hi channel=\"ch 1\" n=1\n",
+            ),
+            (
+                "%{level:-6s}|%{level:6s}|%{message:.1s}|%{module:q}",
+                "INFO  |  INFO|h|\"orderer.consensus.etcdraft\" channel=\"ch 1\" n=1\n",
+            ),
             ("%{unknown} 100% %{message} %{", "%{unknown} 100% hi %{ channel=\"ch 1\" n=1\n"),
             ("%{time} %{time:15:04}", "2026-11-22T02:04:08.607Z 02:04 channel=\"ch 1\" n=1\n"),
             (

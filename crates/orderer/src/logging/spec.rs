@@ -150,7 +150,9 @@ impl fmt::Display for Spec {
 }
 
 fn is_logger_name(name: &str) -> bool {
-    let is_part = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "_#:-".contains(c));
+    let is_part = |part: &str| {
+        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "_#:-".contains(c))
+    };
     name.split('.').all(is_part)
 }
 

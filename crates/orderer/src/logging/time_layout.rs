@@ -12,18 +12,38 @@ enum Part {
     Text(String),
     Year4,
     Year2,
-    MonthName { short: bool },
-    Month { padded: bool },
-    DayName { short: bool },
-    Day { pad: &'static str },
+    MonthName {
+        short: bool,
+    },
+    Month {
+        padded: bool,
+    },
+    DayName {
+        short: bool,
+    },
+    Day {
+        pad: &'static str,
+    },
     Hour24,
-    Hour12 { padded: bool },
-    Minute { padded: bool },
-    Second { padded: bool },
-    AmPm { upper: bool },
+    Hour12 {
+        padded: bool,
+    },
+    Minute {
+        padded: bool,
+    },
+    Second {
+        padded: bool,
+    },
+    AmPm {
+        upper: bool,
+    },
     /// Digits behind the point (or comma), cut off; `trimmed`: without trailing zeros, and
     /// without the point when there are none.
-    Fraction { point: char, digits: usize, trimmed: bool },
+    Fraction {
+        point: char,
+        digits: usize,
+        trimmed: bool,
+    },
     /// All ways to write the zone, which is UTC.
     Zone(&'static str),
 }
