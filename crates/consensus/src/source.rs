@@ -1,1 +1,58 @@
-//! Where blocks come from that this node did not order itself.
+//! Where blocks come from that this node did not order itself. The node implements it over the
+//! other orderers' Deliver service.
+
+use std::{pin::Pin, sync::Arc};
+
+use async_trait::async_trait;
+use channel::{block::EncodedBlock, bundle::Bundle};
+use futures::Stream;
+
+/// Why blocks could not be pulled; the texts are Fabric's where it has one.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum SourceError {
+    /// The other orderers do not let this node read the channel: it is no member any more, or not yet.
+    #[error("forbidden pulling the channel")]
+    Forbidden,
+    /// They do not serve the channel at the moment.
+    #[error("service unavailable")]
+    ServiceUnavailable,
+    /// None of the channel's orderers could be reached, or none has the blocks.
+    #[error("no orderer of the channel could be reached that has block {first}: {reason}")]
+    Unreachable {
+        /// The first block wanted.
+        first: u64,
+        /// What was tried, and how it ended.
+        reason: String,
+    },
+    /// An orderer answered with what it should not.
+    #[error("faulty node, received: {0}")]
+    Faulty(String),
+    /// Nothing came in time.
+    #[error("didn't receive a response within {0:?}")]
+    Timeout(std::time::Duration),
+}
+
+/// Blocks as they arrive, in order and without gaps, unverified.
+pub type BlockStream = Pin<Box<dyn Stream<Item = Result<Arc<EncodedBlock>, SourceError>> + Send>>;
+
+/// Pulls one channel's blocks from other orderers. What comes is unverified: the puller's user
+/// checks it with `channel::replication`.
+#[async_trait]
+pub trait BlockSource: Send + Sync {
+    /// How many blocks each reachable orderer has, by endpoint; the others are left out.
+    async fn heights(&self) -> Vec<(String, u64)>;
+
+    /// Pulls from `first` on, up to `last_inclusive`, or without end. One attempt with one orderer
+    /// that has `first`: after an error the user pulls again, from where it was.
+    ///
+    /// # Errors
+    ///
+    /// When nobody delivers; also as the last item of the stream, when it breaks.
+    async fn pull(&self, first: u64, last_inclusive: Option<u64>) -> Result<BlockStream, SourceError>;
+}
+
+/// Makes the source of a channel from the orderers that its configuration names.
+pub trait BlockSources: Send + Sync {
+    /// A source that knows the orderers of this configuration.
+    fn for_channel(&self, channel_id: &str, config: &Bundle) -> Arc<dyn BlockSource>;
+}
