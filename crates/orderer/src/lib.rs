@@ -19,3 +19,4 @@ pub mod participation;
 pub mod registrar;
 pub mod settings;
 pub mod tls;
+pub mod trace_dir;

@@ -1,0 +1,283 @@
+//! Pulls blocks from other orderers' Deliver service.
+
+mod endpoints;
+mod seek;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use channel::{block::EncodedBlock, bundle::Bundle};
+use consensus::source::{BlockSource, BlockSources, BlockStream, SourceError};
+use futures::{StreamExt, future::join_all};
+use identity::signing::SigningIdentity;
+use prost::Message;
+use protos::common::Status as BlockStatus;
+use rand::seq::SliceRandom;
+use rustls_pki_types::CertificateDer;
+use tonic::{Request, Streaming, client::Grpc};
+
+use crate::{
+    grpc::{Connection, Frame, call::MessageLimits, codec::BytesCodec},
+    tls::dialer::Dialer,
+};
+use endpoints::{Endpoint, endpoints};
+use seek::Start;
+
+const DELIVER: &str = "/orderer.AtomicBroadcast/Deliver";
+
+/// How blocks are pulled.
+#[derive(Clone)]
+pub struct PullerOptions {
+    /// Connects with this node's client certificate.
+    pub dialer: Dialer,
+    /// Roots for other orderers' server certificates, besides those in the channel's config.
+    pub root_cas: Vec<CertificateDer<'static>>,
+    /// Signs the requests.
+    pub signer: Arc<SigningIdentity>,
+    /// How long one block is waited for.
+    pub pull_timeout: Duration,
+    /// Largest messages.
+    pub messages: MessageLimits,
+}
+
+/// Makes the pullers of all channels.
+pub struct Pullers {
+    options: PullerOptions,
+}
+
+impl Pullers {
+    /// Pullers that all work like this.
+    pub fn new(options: PullerOptions) -> Self {
+        Self { options }
+    }
+}
+
+impl BlockSources for Pullers {
+    fn for_channel(&self, channel_id: &str, config: &Bundle) -> Arc<dyn BlockSource> {
+        let endpoints = endpoints(config, &self.options.root_cas);
+        Arc::new(Puller { channel_id: channel_id.to_owned(), endpoints, options: self.options.clone() })
+    }
+}
+
+/// Pulls the blocks of one channel.
+struct Puller {
+    channel_id: String,
+    endpoints: Vec<Endpoint>,
+    options: PullerOptions,
+}
+
+/// An orderer that answers, and how far it is.
+struct Probed {
+    endpoint: String,
+    last_number: u64,
+    connection: Connection,
+}
+
+/// What Deliver answers, the block left as it is.
+#[derive(Clone, PartialEq, Message)]
+struct Answer {
+    #[prost(int32, optional, tag = "1")]
+    status: Option<i32>,
+    #[prost(bytes = "bytes", optional, tag = "2")]
+    block: Option<Bytes>,
+}
+
+impl Puller {
+    /// Asks every orderer for its newest block. The failures come along.
+    async fn probe_all(&self) -> (Vec<Probed>, Vec<(String, SourceError)>) {
+        let probes = self
+            .endpoints
+            .iter()
+            .map(|endpoint| async { (endpoint.address.clone(), self.probe(endpoint).await) });
+        let mut reached = Vec::new();
+        let mut failed = Vec::new();
+        for (address, outcome) in join_all(probes).await {
+            match outcome {
+                Ok(probed) => {
+                    tracing::debug!(target: "orderer.common.cluster.puller", channel = self.channel_id,
+                        "{address} is at block sequence of {}", probed.last_number);
+                    reached.push(probed);
+                }
+                Err(error) => {
+                    tracing::warn!(target: "orderer.common.cluster.puller", channel = self.channel_id,
+                        "Failed probing {address}: {error}");
+                    failed.push((address, error));
+                }
+            }
+        }
+        (reached, failed)
+    }
+
+    async fn probe(&self, endpoint: &Endpoint) -> Result<Probed, SourceError> {
+        let stream = self
+            .options
+            .dialer
+            .dial(&endpoint.host, endpoint.port, endpoint.roots.clone(), None)
+            .await
+            .map_err(|error| SourceError::Faulty(error.to_string()))?;
+        let connection = Connection::begin(stream, &endpoint.address).await.map_err(SourceError::Faulty)?;
+        let newest = self.within(self.first_answer(&connection, Start::Newest, u64::MAX)).await?;
+        let last_number = newest.0.number();
+        Ok(Probed { endpoint: endpoint.address.clone(), last_number, connection })
+    }
+
+    /// Sends a request; gives the first block and the stream of the others.
+    async fn first_answer(
+        &self,
+        connection: &Connection,
+        start: Start,
+        stop: u64,
+    ) -> Result<(Arc<EncodedBlock>, Streaming<Bytes>), SourceError> {
+        let certificate = self.options.dialer.certificate();
+        let request = seek::envelope(&self.channel_id, start, stop, certificate, &self.options.signer)?;
+        let mut client = Grpc::with_origin(connection.clone(), connection.origin().clone())
+            .max_decoding_message_size(self.options.messages.max_recv_bytes);
+        let faulty = |reason: String| SourceError::Faulty(reason);
+        client.ready().await.map_err(|error| faulty(error.to_string()))?;
+        // The stream stays open on our side: Fabric's Deliver ends when its client has finished.
+        let requests = futures::stream::iter([Frame::Message(request)]).chain(futures::stream::pending());
+        let path = http::uri::PathAndQuery::from_static(DELIVER);
+        let call = client.streaming(Request::new(requests), path, BytesCodec).await;
+        let mut answers = call.map_err(|status| faulty(status.message().to_owned()))?.into_inner();
+        let block = next_block(&mut answers).await?;
+        Ok((block, answers))
+    }
+
+    async fn within<T>(
+        &self,
+        answer: impl Future<Output = Result<T, SourceError>>,
+    ) -> Result<T, SourceError> {
+        let limit = self.options.pull_timeout;
+        tokio::time::timeout(limit, answer).await.unwrap_or(Err(SourceError::Timeout(limit)))
+    }
+}
+
+/// The next block of an answer, or what came instead.
+async fn next_block(answers: &mut Streaming<Bytes>) -> Result<Arc<EncodedBlock>, SourceError> {
+    let message =
+        answers.message().await.map_err(|status| SourceError::Faulty(status.message().to_owned()))?;
+    let message = message.ok_or_else(|| SourceError::Faulty("the end of the stream".to_owned()))?;
+    let answer = Answer::decode(message).map_err(|error| SourceError::Faulty(error.to_string()))?;
+    match (answer.block, answer.status.map(BlockStatus::try_from)) {
+        (Some(block), _) => {
+            let block =
+                EncodedBlock::decode(block).map_err(|error| SourceError::Faulty(error.to_string()))?;
+            Ok(Arc::new(block))
+        }
+        (None, Some(Ok(BlockStatus::Forbidden))) => Err(SourceError::Forbidden),
+        (None, Some(Ok(BlockStatus::ServiceUnavailable))) => Err(SourceError::ServiceUnavailable),
+        (None, Some(Ok(status))) => Err(SourceError::Faulty(format!("status:{} ", status.as_str_name()))),
+        (None, other) => Err(SourceError::Faulty(format!("{other:?}"))),
+    }
+}
+
+#[async_trait]
+impl BlockSource for Puller {
+    async fn heights(&self) -> Vec<(String, u64)> {
+        let (reached, _) = self.probe_all().await;
+        let heights: Vec<_> = reached.into_iter().map(|p| (p.endpoint, p.last_number + 1)).collect();
+        tracing::debug!(target: "orderer.common.cluster.puller", channel = self.channel_id,
+            "Returning the heights of OSNs mapped by endpoints {heights:?}");
+        heights
+    }
+
+    async fn pull(&self, first: u64, last_inclusive: Option<u64>) -> Result<BlockStream, SourceError> {
+        let (mut reached, failed) = self.probe_all().await;
+        reached.shuffle(&mut rand::rng());
+        let mut tried = Vec::new();
+        for probed in reached {
+            let Probed { endpoint, last_number, connection } = probed;
+            if last_number < first {
+                let behind = format!(
+                    "minimum requested sequence is {first} but {endpoint} is at sequence {last_number}"
+                );
+                tracing::debug!(target: "orderer.common.cluster.puller", channel = self.channel_id, "{behind}");
+                tried.push(behind);
+                continue;
+            }
+            tracing::info!(target: "orderer.common.cluster.puller", channel = self.channel_id,
+                "Connected to {endpoint} with last block seq of {last_number}");
+            tracing::info!(target: "orderer.common.cluster.puller", channel = self.channel_id,
+                "Sending request for block [{first}] to {endpoint}");
+            let stop = last_inclusive.unwrap_or(u64::MAX);
+            let answer = self.first_answer(&connection, Start::Number(first), stop);
+            match self.within(answer).await {
+                Ok((block, answers)) => {
+                    let pulling = Pulling {
+                        channel_id: self.channel_id.clone(),
+                        endpoint,
+                        pending: Some(block),
+                        answers,
+                        last_probed: last_number,
+                        last_inclusive,
+                        next: first,
+                        pull_timeout: self.options.pull_timeout,
+                        _connection: connection,
+                    };
+                    return Ok(pulling.into_stream());
+                }
+                Err(error @ SourceError::Forbidden) => return Err(error),
+                Err(error) => tried.push(format!("{endpoint}: {error}")),
+            }
+        }
+        if failed.iter().any(|(_, error)| *error == SourceError::Forbidden) {
+            return Err(SourceError::Forbidden);
+        }
+        if failed.iter().any(|(_, error)| *error == SourceError::ServiceUnavailable) {
+            return Err(SourceError::ServiceUnavailable);
+        }
+        tried.extend(failed.into_iter().map(|(endpoint, error)| format!("{endpoint}: {error}")));
+        let reason = if tried.is_empty() { "the config names none".to_owned() } else { tried.join("; ") };
+        Err(SourceError::Unreachable { first, reason })
+    }
+}
+
+/// A pull under way.
+struct Pulling {
+    channel_id: String,
+    endpoint: String,
+    pending: Option<Arc<EncodedBlock>>,
+    answers: Streaming<Bytes>,
+    last_probed: u64,
+    last_inclusive: Option<u64>,
+    next: u64,
+    pull_timeout: Duration,
+    _connection: Connection,
+}
+
+impl Pulling {
+    fn into_stream(self) -> BlockStream {
+        let blocks = futures::stream::unfold(Some(self), |pulling| async {
+            let mut pulling = pulling?;
+            if pulling.last_inclusive.is_some_and(|last| pulling.next > last) {
+                return None;
+            }
+            let block = pulling.next_block().await;
+            let goes_on = block.is_ok();
+            Some((block, goes_on.then_some(pulling)))
+        });
+        Box::pin(blocks)
+    }
+
+    async fn next_block(&mut self) -> Result<Arc<EncodedBlock>, SourceError> {
+        let block = match self.pending.take() {
+            Some(block) => block,
+            // A block that exists must come soon; one that does not may take its time.
+            None if self.next <= self.last_probed => {
+                let answer = next_block(&mut self.answers);
+                tokio::time::timeout(self.pull_timeout, answer)
+                    .await
+                    .unwrap_or(Err(SourceError::Timeout(self.pull_timeout)))?
+            }
+            None => next_block(&mut self.answers).await?,
+        };
+        if block.number() != self.next {
+            return Err(SourceError::Faulty(format!("block {} instead of {}", block.number(), self.next)));
+        }
+        tracing::info!(target: "orderer.common.cluster.puller", channel = self.channel_id,
+            "Got block [{}] of size {} KB from {}", self.next, block.encoded_len() / 1024, self.endpoint);
+        self.next += 1;
+        Ok(block)
+    }
+}

@@ -1,0 +1,361 @@
+//! One outgoing stream: to one consenter, of one channel, for one kind of message.
+//!
+//! It is opened by the first message and closed by the first trouble; the messages that are then
+//! in its queue are lost, as on any network, and the next message after a pause opens it anew.
+
+use std::{
+    fmt,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use consensus::transport::{Peer, TransportError};
+use futures::Stream;
+use parking_lot::Mutex;
+use protos::orderer::{StepRequest, cluster_client::ClusterClient};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot},
+};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{
+    connections::{Connections, Destination},
+    expiry::ExpiryWatch,
+};
+use crate::{
+    grpc::call::MessageLimits,
+    metrics::{Counter, Gauge, Histogram, Metrics},
+};
+
+/// Pause after the first failure; doubled after each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// Longest pause after failures.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// The kinds of messages, each with a stream of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Raft messages.
+    Consensus,
+    /// Transactions on their way to the leader.
+    Transaction,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Consensus => "consensus",
+            Self::Transaction => "transaction",
+        })
+    }
+}
+
+/// What streams of a node have in common.
+#[derive(Debug, Clone)]
+pub struct StreamOptions {
+    /// Messages that wait for one destination and kind.
+    pub queue_length: usize,
+    /// How long a message may wait for the other side to read.
+    pub rpc_timeout: Duration,
+    /// Largest messages.
+    pub messages: MessageLimits,
+    /// How long before its end a server's certificate is warned of.
+    pub expiration_warning_threshold: Duration,
+}
+
+/// A stream that comes and goes with demand.
+pub struct OutgoingStream {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    channel: String,
+    peer: Peer,
+    destination: Destination,
+    kind: Kind,
+    options: StreamOptions,
+    connections: Arc<Connections>,
+    /// Consenters may send from threads of their own.
+    runtime: Handle,
+    meters: Meters,
+    state: Mutex<State>,
+}
+
+struct Meters {
+    queue_length: Arc<Gauge>,
+    streams: Arc<Gauge>,
+    send_time: Arc<Histogram>,
+    dropped: Arc<Counter>,
+}
+
+enum State {
+    Closed { until: Instant, failures: u32, reason: String },
+    Open { queue: mpsc::Sender<Item>, is_connected: bool, failures: u32, _task: AbortOnDropHandle<()> },
+    ShutDown,
+}
+
+/// A queued message.
+struct Item {
+    request: StepRequest,
+    queued: Instant,
+    /// Told when the message is on its way; gone with the stream otherwise.
+    written: Option<oneshot::Sender<()>>,
+}
+
+impl OutgoingStream {
+    /// A stream that is not open yet.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn new(
+        channel: &str,
+        peer: &Peer,
+        kind: Kind,
+        options: StreamOptions,
+        connections: Arc<Connections>,
+        metrics: &Metrics,
+    ) -> Self {
+        let destination = Destination::of(peer);
+        let endpoint = destination.endpoint();
+        let kind_label = kind.to_string();
+        let meters = Meters {
+            queue_length: metrics.cluster_comm_egress_queue_length.with([&endpoint, &kind_label, channel]),
+            streams: metrics.cluster_comm_egress_stream_count.with([channel]),
+            send_time: metrics.cluster_comm_msg_send_time.with([&endpoint, channel]),
+            dropped: metrics.cluster_comm_msg_dropped_count.with([&endpoint, channel]),
+        };
+        let capacity = metrics.cluster_comm_egress_queue_capacity.with([&endpoint, &kind_label, channel]);
+        // Exact: queues are far shorter than 2^53.
+        capacity.set(options.queue_length as f64);
+        let state = State::Closed { until: Instant::now(), failures: 0, reason: String::new() };
+        Self {
+            shared: Arc::new(Shared {
+                channel: channel.to_owned(),
+                peer: peer.clone(),
+                destination,
+                kind,
+                options,
+                connections,
+                runtime: Handle::current(),
+                meters,
+                state: Mutex::new(state),
+            }),
+        }
+    }
+
+    /// Queues a message without waiting. A full queue ends the stream: what the other side cannot
+    /// keep up with would only get older.
+    ///
+    /// # Errors
+    ///
+    /// When the message cannot go out now.
+    pub fn try_send(&self, request: StepRequest) -> Result<(), TransportError> {
+        let queue = self.shared.queue()?;
+        match queue.try_send(Item { request, queued: Instant::now(), written: None }) {
+            Ok(()) => {
+                self.shared.show_length(&queue);
+                Ok(())
+            }
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                self.shared.meters.dropped.increment();
+                if !self.shared.is_connected() {
+                    return Err(self.shared.not_connected("CONNECTING"));
+                }
+                self.shared.close("send queue overflown");
+                Err(TransportError::Overflow)
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(self.shared.not_connected("TRANSIENT_FAILURE")),
+        }
+    }
+
+    /// Queues a message, waits until it is on its way.
+    ///
+    /// # Errors
+    ///
+    /// When the stream ended first: then the message was not sent.
+    pub async fn send(&self, request: StepRequest) -> Result<(), TransportError> {
+        let queue = self.shared.queue()?;
+        let (written, is_written) = oneshot::channel();
+        let item = Item { request, queued: Instant::now(), written: Some(written) };
+        queue.send(item).await.map_err(|_| self.shared.aborted())?;
+        self.shared.show_length(&queue);
+        is_written.await.map_err(|_| self.shared.aborted())
+    }
+
+    /// Ends the stream for good.
+    pub fn shut_down(&self) {
+        *self.shared.state.lock() = State::ShutDown;
+    }
+}
+
+impl Shared {
+    /// The queue, opened if it is closed and the pause is over.
+    fn queue(self: &Arc<Self>) -> Result<mpsc::Sender<Item>, TransportError> {
+        let mut state = self.state.lock();
+        match &*state {
+            State::ShutDown => Err(TransportError::ShutDown),
+            State::Open { queue, .. } => Ok(queue.clone()),
+            State::Closed { until, .. } if Instant::now() < *until => {
+                Err(self.not_connected("TRANSIENT_FAILURE"))
+            }
+            State::Closed { failures, .. } => {
+                let failures = *failures;
+                let (queue, items) = mpsc::channel(self.options.queue_length.max(1));
+                let task = self.runtime.spawn(self.clone().run(items));
+                let opened = queue.clone();
+                *state =
+                    State::Open { queue, is_connected: false, failures, _task: AbortOnDropHandle::new(task) };
+                Ok(opened)
+            }
+        }
+    }
+
+    async fn run(self: Arc<Self>, items: mpsc::Receiver<Item>) {
+        let reason = self.carry(items).await;
+        tracing::debug!(target: "orderer.common.cluster", channel = self.channel,
+            "Stream of {} messages to {}({}) ended: {reason}", self.kind, self.peer.id, self.destination.endpoint());
+        self.close(&reason);
+    }
+
+    /// Connects and sends until something ends it; tells what.
+    async fn carry(&self, items: mpsc::Receiver<Item>) -> String {
+        let connection = match self.connections.get(&self.destination).await {
+            Ok(connection) => connection,
+            Err(reason) => return reason,
+        };
+        self.set_connected();
+        self.meters.streams.add(1.0);
+        let _open = Open(&self.meters.streams);
+        let origin = connection.origin().clone();
+        let mut client = ClusterClient::with_origin(connection.clone(), origin)
+            .max_encoding_message_size(self.options.messages.max_send_bytes);
+        let progress = Arc::new(AtomicU64::new(0));
+        let body = Body { items, progress: progress.clone(), send_time: self.meters.send_time.clone() };
+        let call = async {
+            match client.step(body).await {
+                // Nothing is ever answered; what comes is the end.
+                Ok(response) => match response.into_inner().message().await {
+                    Ok(_) => "EOF".to_owned(),
+                    Err(status) => status.message().to_owned(),
+                },
+                Err(status) => status.message().to_owned(),
+            }
+        };
+        tokio::select! {
+            reason = call => reason,
+            () = self.stall(&progress) => {
+                tracing::warn!(target: "orderer.common.cluster",
+                    "Stream to {}({}) was forcibly terminated because timeout ({:?}) expired",
+                    self.peer.id, self.destination.endpoint(), self.options.rpc_timeout);
+                connection.abort();
+                "rpc timeout expired".to_owned()
+            }
+        }
+    }
+
+    /// Returns when something has waited in the queue for the whole timeout. Looks after the
+    /// server's certificate on the way.
+    async fn stall(&self, progress: &AtomicU64) {
+        let mut expiry = ExpiryWatch::new(
+            &self.peer.server_tls_cert_der,
+            self.options.expiration_warning_threshold,
+            self.destination.endpoint(),
+            self.peer.host.clone(),
+            self.channel.clone(),
+        );
+        let mut seen = (progress.load(Ordering::Relaxed), false);
+        loop {
+            expiry.check();
+            tokio::time::sleep(self.options.rpc_timeout).await;
+            let now = (progress.load(Ordering::Relaxed), self.is_waiting());
+            if seen == now && now.1 {
+                return;
+            }
+            seen = now;
+        }
+    }
+
+    fn is_waiting(&self) -> bool {
+        matches!(&*self.state.lock(), State::Open { queue, .. } if queue.capacity() < queue.max_capacity())
+    }
+
+    fn is_connected(&self) -> bool {
+        matches!(&*self.state.lock(), State::Open { is_connected: true, .. })
+    }
+
+    fn set_connected(&self) {
+        if let State::Open { is_connected, failures, .. } = &mut *self.state.lock() {
+            *is_connected = true;
+            *failures = 0;
+        }
+    }
+
+    fn close(&self, reason: &str) {
+        let mut state = self.state.lock();
+        if let State::Open { failures, .. } = &*state {
+            let failures = *failures;
+            let pause = FIRST_PAUSE.saturating_mul(1 << failures.min(10)).min(LONGEST_PAUSE);
+            let until = Instant::now() + pause;
+            *state = State::Closed { until, failures: failures + 1, reason: reason.to_owned() };
+        }
+        self.meters.queue_length.set(0.0);
+    }
+
+    fn not_connected(&self, state: &'static str) -> TransportError {
+        TransportError::NotConnected { id: self.peer.id, endpoint: self.destination.endpoint(), state }
+    }
+
+    fn aborted(&self) -> TransportError {
+        match &*self.state.lock() {
+            State::ShutDown => TransportError::ShutDown,
+            State::Closed { reason, .. } => TransportError::Aborted(reason.clone()),
+            State::Open { .. } => TransportError::Aborted("aborted".to_owned()),
+        }
+    }
+
+    fn show_length(&self, queue: &mpsc::Sender<Item>) {
+        // Exact: queues are far shorter than 2^53.
+        self.meters.queue_length.set((queue.max_capacity() - queue.capacity()) as f64);
+    }
+}
+
+/// Counts an open stream until it is dropped.
+struct Open<'a>(&'a Gauge);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.add(-1.0);
+    }
+}
+
+/// The queue as the body of the call.
+struct Body {
+    items: mpsc::Receiver<Item>,
+    progress: Arc<AtomicU64>,
+    send_time: Arc<Histogram>,
+}
+
+impl Stream for Body {
+    type Item = StepRequest;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<StepRequest>> {
+        self.items.poll_recv(context).map(|item| {
+            item.map(|Item { request, queued, written }| {
+                self.progress.fetch_add(1, Ordering::Relaxed);
+                self.send_time.observe(queued.elapsed());
+                if let Some(written) = written {
+                    // Whoever waited may have given up.
+                    let _ = written.send(());
+                }
+                request
+            })
+        })
+    }
+}

@@ -1,0 +1,95 @@
+//! The client side of HTTP/2, for calls to other orderers.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::Uri;
+use hyper::{body::Incoming, client::conn::http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::task::AbortOnDropHandle;
+use tonic::body::Body;
+
+/// Idle time after which the other side is pinged, as Fabric's cluster client does.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
+/// How long the answer to a ping is waited for.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// What the other side may send on one stream before it is read: some blocks.
+const STREAM_WINDOW_BYTES: u32 = 4 << 20;
+/// What it may send on the whole connection.
+const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
+/// Largest HTTP/2 frame taken in.
+const MAX_FRAME_BYTES: u32 = 128 << 10;
+
+/// One HTTP/2 connection; clones share it, and it ends with the last of them.
+#[derive(Clone)]
+pub struct Connection {
+    requests: http2::SendRequest<Body>,
+    origin: Uri,
+    driver: Arc<AbortOnDropHandle<()>>,
+}
+
+impl Connection {
+    /// Begins HTTP/2 on a stream that is connected to `endpoint` (`host:port`).
+    ///
+    /// # Errors
+    ///
+    /// When the other side does not speak HTTP/2, or the endpoint cannot stand in a URI.
+    pub async fn begin<S>(stream: S, endpoint: &str) -> Result<Self, String>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let origin = format!("https://{endpoint}").parse::<Uri>().map_err(|e| format!("{endpoint}: {e}"))?;
+        let (requests, connection) = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .keep_alive_interval(KEEPALIVE_INTERVAL)
+            .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+            .keep_alive_while_idle(true)
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .max_frame_size(MAX_FRAME_BYTES)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|e| e.to_string())?;
+        let driver = tokio::spawn(async move {
+            if let Err(reason) = connection.await {
+                tracing::debug!(target: "orderer.common.cluster", "Connection ended: {reason}");
+            }
+        });
+        Ok(Self { requests, origin, driver: Arc::new(AbortOnDropHandle::new(driver)) })
+    }
+
+    /// Scheme and authority, for clients that build requests.
+    pub fn origin(&self) -> &Uri {
+        &self.origin
+    }
+
+    /// Whether it can take no more calls.
+    pub fn is_closed(&self) -> bool {
+        self.requests.is_closed()
+    }
+
+    /// Ends it under all its clones; for a peer that does not read any more.
+    pub fn abort(&self) {
+        self.driver.abort();
+    }
+}
+
+impl tower::Service<http::Request<Body>> for Connection {
+    type Response = http::Response<Incoming>;
+    type Error = hyper::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.requests.poll_ready(context)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        Box::pin(self.requests.send_request(request))
+    }
+}
