@@ -117,22 +117,14 @@ impl EncodedBlock {
     }
 }
 
-/// Where the metadata field starts, if the message is written as header, data, metadata, each at
-/// most once and nothing else; otherwise its bytes can not be shared and it is encoded anew.
+/// Where the metadata field starts, if the message is written as header, data and, if at all,
+/// metadata, each once and nothing else; otherwise its bytes can not be shared and it is encoded anew.
 fn prefix_len(message: &[u8]) -> Option<usize> {
-    let mut last_number = 0;
-    let mut prefix_len = message.len();
-    for field in wire::fields(message) {
-        let field = field.ok()?;
-        if field.number <= last_number || field.number > 3 {
-            return None;
-        }
-        last_number = field.number;
-        if field.number == 3 {
-            prefix_len = field.whole.start;
-        }
+    let fields: Vec<_> = wire::fields(message).take(4).collect::<Result<_, _>>().ok()?;
+    match fields.iter().map(|field| field.number).collect::<Vec<_>>()[..] {
+        [1, 2] | [1, 2, 3] => Some(fields[1].whole.end),
+        _ => None,
     }
-    Some(prefix_len)
 }
 
 #[cfg(test)]

@@ -1,0 +1,8 @@
+//! What must hold for whatever bytes the decoders are given.
+
+pub mod block;
+pub mod config;
+pub mod envelope;
+pub mod seeds;
+pub mod update;
+pub mod wal;
