@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use testbed::load::Load;
 use testbed::network::{Network, NetworkOptions};
 use testbed::{ledgers, wait};
@@ -145,6 +145,55 @@ fn fault_torn_log_and_block_file() {
             progress(load);
         }
     });
+}
+
+/// The disk is full, as far as one node can see: no file may grow beyond what it has now. The others
+/// go on; with room again the node comes back. At most the tail that was being written is cut off.
+#[test]
+fn fault_full_disk() {
+    under_load("fault_full_disk", &NetworkOptions::default(), |network, load, random| {
+        let node = any(network, random);
+        moment(random);
+        network.node(node).kill();
+        let directory = network.node(node).directory().to_owned();
+        let largest =
+            find(&directory, "").iter().map(|file| fs::metadata(file).unwrap().len()).max().unwrap();
+        network.node(node).options_mut().file_size_limit_bytes =
+            Some(largest + random.random_range(1..20_000));
+        network.node(node).start();
+        progress(load);
+        wait::until("the node to notice", Duration::from_secs(60), || {
+            let log = network.node(node).log();
+            let said = log.contains("File too large") || log.contains("poisoned");
+            (said || !network.node(node).is_running()).then_some(())
+        });
+        progress(load);
+        network.node(node).kill();
+        network.node(node).options_mut().file_size_limit_bytes = None;
+        network.start_all();
+        progress(load);
+    });
+}
+
+/// An orderly stop of the leader hands leadership over: the others order on without an election
+/// timeout, which is far longer here than the whole test may take.
+#[test]
+fn orderly_stop_hands_leadership_over() {
+    let options = NetworkOptions { tick: Some(Duration::from_secs(2)), ..NetworkOptions::default() };
+    let mut network = Network::start(&options);
+    let load = Load::start(network.runtime(), &network.endpoints(), network.signer());
+    progress(&load);
+    let leader = network.wait_for_leader();
+    let stopped = Instant::now();
+    assert!(network.node(leader).terminate().success());
+    network.wait_for_leader_other_than(leader);
+    progress(&load);
+    let election_timeout = Duration::from_secs(20);
+    assert!(stopped.elapsed() < election_timeout, "it took an election: {:?}", stopped.elapsed());
+    network.start_all();
+    let mut acknowledged = load.stop(network.runtime());
+    acknowledged.extend(network.order_through_all());
+    ledgers::check(&network, &acknowledged);
 }
 
 /// A write to the log that a crash cut short: the head of a record of which the rest is missing.
