@@ -33,6 +33,9 @@ pub enum CertificateError {
     /// The algorithm that the signed part names is not the one of the signature.
     #[error("x509: inner and outer signature algorithm identifiers don't match")]
     AlgorithmMismatch,
+    /// A serial number below zero.
+    #[error("x509: negative serial number")]
+    NegativeSerial,
     /// An extension occurs twice.
     #[error("x509: certificate contains duplicate extensions")]
     DuplicateExtensions,
@@ -91,7 +94,7 @@ impl Certificate {
         if !rest.is_empty() {
             return Err(CertificateError::TrailingData);
         }
-        // The parser gives no access to the outer algorithm's bytes.
+        // The parser gives no access to these bytes. Like the key below they are slices of `der`.
         let (whole, _) = asn1::expect(asn1::SEQUENCE, &der).map_err(malformed)?;
         let (signed_part, behind) = asn1::expect(asn1::SEQUENCE, whole.content).map_err(malformed)?;
         let (algorithm, _) = asn1::expect(asn1::SEQUENCE, behind).map_err(malformed)?;
@@ -99,14 +102,17 @@ impl Certificate {
         if tbs.signature != parsed.signature_algorithm {
             return Err(CertificateError::AlgorithmMismatch);
         }
-        let version = tbs.version().0 + 1;
+        if tbs.raw_serial().first().is_some_and(|byte| byte & 0x80 != 0) {
+            return Err(CertificateError::NegativeSerial);
+        }
+        let version = tbs.version().0.saturating_add(1);
         Ok(Self {
             signed_part: der.slice_ref(signed_part.raw),
             signature_algorithm: CertificateSignatureAlgorithm::from_identifier(&parsed.signature_algorithm),
             signature_algorithm_der: der.slice_ref(algorithm.raw),
             signature: Bytes::copy_from_slice(&parsed.signature_value.data),
             version,
-            serial: asn1::strip_zeros(parsed.tbs_certificate.raw_serial()).to_vec(),
+            serial: asn1::strip_zeros(tbs.raw_serial()).to_vec(),
             subject: Name::new(tbs.subject()),
             issuer: Name::new(tbs.issuer()),
             not_before_unix: tbs.validity().not_before.timestamp(),
@@ -143,7 +149,7 @@ impl Certificate {
         self.not_after_unix
     }
 
-    /// Subject in Go's form: `CN=leaf,OU=client,O=Org1,C=CH`.
+    /// Subject in Go's form: `CN=leaf,OU=client,O=Org1,L=San Francisco,ST=California,C=US`.
     pub fn subject(&self) -> String {
         self.subject.to_string()
     }

@@ -68,8 +68,9 @@ pub struct Validity {
 impl Validity {
     /// Cryptogen's validity: from five minutes before `now` (on the minute) for 3650 days.
     pub fn from_now(now_unix: i64) -> Self {
-        let not_before_unix = (now_unix + 30).div_euclid(60) * 60 - 300;
-        Self { not_before_unix, not_after_unix: not_before_unix + 3650 * 86_400 }
+        let minute = now_unix.saturating_add(30).div_euclid(60).saturating_mul(60);
+        let not_before_unix = minute.saturating_sub(300);
+        Self { not_before_unix, not_after_unix: not_before_unix.saturating_add(3650 * 86_400) }
     }
 }
 
@@ -207,10 +208,10 @@ fn params(
         name.push(kind, value);
     };
     add(DnType::CountryName, "US");
+    add(DnType::StateOrProvinceName, "California");
+    add(DnType::LocalityName, "San Francisco");
     organization.into_iter().for_each(|organization| add(DnType::OrganizationName, organization));
     unit.into_iter().for_each(|unit| add(DnType::OrganizationalUnitName, unit));
-    add(DnType::LocalityName, "San Francisco");
-    add(DnType::StateOrProvinceName, "California");
     add(DnType::CommonName, common_name);
 
     let mut serial = [0; 16];

@@ -11,7 +11,7 @@ mod setup;
 mod validation;
 mod x509;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use bytes::Bytes;
 use protos::{
@@ -65,10 +65,16 @@ const TYPE_X509: i32 = 0;
 const TYPE_IDEMIX: i32 = 1;
 
 /// How many identities an MSP remembers. They take about 4 KiB each.
-const REMEMBERED_IDENTITIES: usize = 256;
+const REMEMBERED_IDENTITIES: usize = 128;
 
 /// Certificates longer than this are not remembered, so that memory stays bounded.
 const REMEMBERED_CERTIFICATE_BYTES: usize = 16 * 1024;
+
+impl fmt::Debug for Msp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Msp").field(&self.identifier()).finish()
+    }
+}
 
 impl Msp {
     /// Builds an MSP from its definition, checking what Fabric checks.
@@ -167,7 +173,7 @@ impl Msp {
 }
 
 /// The MSPs of a channel.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct MspManager {
     msps: BTreeMap<String, Arc<Msp>>,
 }

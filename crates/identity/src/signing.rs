@@ -1,6 +1,6 @@
 //! Signing as a member of an MSP.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use aws_lc_rs::{
     digest::{self, Digest},
@@ -15,6 +15,8 @@ use crate::{
     ecdsa::{Curve, Signature},
     public_key::PublicKey,
 };
+
+pub use crate::{asn1::Asn1Error, ecdsa::SignatureFormError, public_key::SignatureError};
 
 /// Why a signing identity can not be made or can not sign.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +50,16 @@ struct Inner {
     certificate: Certificate,
     curve: Curve,
     key: EcdsaKeyPair,
+}
+
+/// Without the key.
+impl fmt::Debug for SigningIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SigningIdentity")
+            .field("mspid", &self.inner.mspid)
+            .field("subject", &self.inner.certificate.subject())
+            .finish_non_exhaustive()
+    }
 }
 
 const NONCE_BYTES: usize = 24;

@@ -3,9 +3,15 @@
 
 use std::sync::Arc;
 
+use aws_lc_rs::{
+    digest,
+    encoding::{AsDer, EcPrivateKeyRfc5915Der},
+    signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair},
+};
+use base64::Engine;
 use bytes::Bytes;
 use identity::{
-    certificate::Certificate,
+    certificate::{Certificate, pem_to_der},
     chain::{ChainError, ExtendedKeyUsage, Trust},
     generate::{CertificateAuthority, GenerateError, KeyPair, Validity},
     local::{LocalMspError, MspFiles, MspYaml, NamedFile, NodeOus, OrganizationalUnit},
@@ -104,11 +110,11 @@ fn generated_certificates_have_the_profile_of_cryptogen() {
     let ca = ca();
     let root = Certificate::from_pem(ca.certificate_pem().as_bytes()).unwrap();
     assert!(root.is_ca());
-    assert_eq!(root.subject(), "CN=ca.example.com,ST=California,L=San Francisco,O=example.com,C=US");
+    assert_eq!(root.subject(), "CN=ca.example.com,O=example.com,L=San Francisco,ST=California,C=US");
     assert_eq!(root.subject_key_identifier().map(<[u8]>::len), Some(32));
     let pair = ca.issue_identity("node", Some("orderer"), Validity::from_now(NOW)).unwrap();
     let leaf = Certificate::from_pem(pair.certificate_pem.as_bytes()).unwrap();
-    assert_eq!(leaf.subject(), "CN=node,ST=California,L=San Francisco,OU=orderer,C=US");
+    assert_eq!(leaf.subject(), "CN=node,OU=orderer,L=San Francisco,ST=California,C=US");
     assert_eq!(leaf.issuer(), root.subject());
     assert_eq!(leaf.check_signature_from(&root), Ok(()));
     assert!(!leaf.is_ca() && leaf.subject_key_identifier().is_none());
@@ -192,6 +198,72 @@ fn a_directory_without_the_right_key_says_whose_key_is_missing() {
         other.private_key_pem.as_bytes(),
     );
     assert!(matches!(mismatch.err(), Some(SigningError::KeyMismatch(_))));
+}
+
+#[test]
+fn keys_on_larger_curves_sign_the_same_digests() {
+    let ca = ca();
+    let ca_key = rcgen::KeyPair::from_pem(ca.private_key_pem()).unwrap();
+    let issuer = rcgen::Issuer::from_ca_cert_pem(ca.certificate_pem(), ca_key).unwrap();
+    let algorithms =
+        [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ECDSA_P384_SHA384, &rcgen::PKCS_ECDSA_P521_SHA512];
+    for algorithm in algorithms {
+        let key = rcgen::KeyPair::generate_for(algorithm).unwrap();
+        let mut params = rcgen::CertificateParams::default();
+        params.distinguished_name.push(rcgen::DnType::OrganizationalUnitName, "client");
+        params.not_before = time::OffsetDateTime::from_unix_timestamp(NOW).unwrap();
+        let certificate_pem = params.signed_by(&key, &issuer).unwrap().pem();
+        let pair = KeyPair { certificate_pem, private_key_pem: key.serialize_pem() };
+        let files = msp_files(&ca, &pair);
+        let signer = files.signing_identity("ExampleMSP").unwrap();
+        let identity = set_up(&files).deserialize_identity(signer.serialized()).unwrap();
+        assert_eq!(identity.validate(), Ok(()));
+        for _ in 0..20 {
+            // Often enough that a signature comes out with a high S and is turned.
+            let signature = signer.sign(b"message").unwrap();
+            assert_eq!(identity.verify(b"message", &signature), Ok(()), "{algorithm:?}");
+        }
+    }
+}
+
+#[test]
+fn keys_in_sec1_form_are_read() {
+    let ca = ca();
+    let pair = ca.issue_identity("node", Some("orderer"), Validity::from_now(NOW)).unwrap();
+    let pkcs8 = pem_to_der(pair.private_key_pem.as_bytes()).unwrap();
+    let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &pkcs8).unwrap();
+    let sec1: EcPrivateKeyRfc5915Der<'_> = key.private_key().as_der().unwrap();
+    let sec1 = base64::prelude::BASE64_STANDARD.encode(sec1.as_ref());
+    let sec1 = format!("-----BEGIN EC PRIVATE KEY-----\n{sec1}\n-----END EC PRIVATE KEY-----\n");
+    let certificate = pair.certificate_pem.as_bytes();
+    let signer = SigningIdentity::from_pem("ExampleMSP", certificate, sec1.as_bytes()).unwrap();
+    let identity = set_up(&msp_files(&ca, &pair)).deserialize_identity(signer.serialized()).unwrap();
+    assert_eq!(identity.verify(b"message", &signer.sign(b"message").unwrap()), Ok(()));
+}
+
+#[test]
+fn an_msp_of_the_sha3_family_verifies_sha3_digests_alone() {
+    let ca = ca();
+    let pair = ca.issue_identity("node", Some("orderer"), Validity::from_now(NOW)).unwrap();
+    let files = msp_files(&ca, &pair);
+    let mut config = files.fabric_config("ExampleMSP").unwrap();
+    config.crypto_config.as_mut().unwrap().signature_hash_family = "SHA3".to_owned();
+    let config = MspConfig { r#type: 0, config: config.encode_to_vec().into() };
+    let msp = Msp::setup(&config, MspVersion::V1_4_3).unwrap();
+    let signer = files.signing_identity("ExampleMSP").unwrap();
+    let identity = msp.deserialize_identity(signer.serialized()).unwrap();
+    assert!(identity.verify(b"message", &signer.sign(b"message").unwrap()).is_err());
+
+    let pkcs8 = pem_to_der(pair.private_key_pem.as_bytes()).unwrap();
+    let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &pkcs8).unwrap();
+    let digest = digest::digest(&digest::SHA3_256, b"message");
+    let digest = digest::Digest::import_less_safe(digest.as_ref(), &digest::SHA256).unwrap();
+    // About half of the signatures have a high S and do not count.
+    let verified = (0..64).any(|_| {
+        let signature = key.sign_digest(&digest).unwrap();
+        identity.verify(b"message", signature.as_ref()).is_ok()
+    });
+    assert!(verified);
 }
 
 #[test]

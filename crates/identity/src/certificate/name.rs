@@ -28,12 +28,12 @@ const ORGANIZATIONAL_UNIT: &str = "2.5.4.11";
 const PRINTED: [(&str, &str); 9] = [
     ("2.5.4.5", "SERIALNUMBER"),
     (COMMON_NAME, "CN"),
-    ("2.5.4.17", "POSTALCODE"),
-    ("2.5.4.9", "STREET"),
-    ("2.5.4.8", "ST"),
-    ("2.5.4.7", "L"),
     (ORGANIZATIONAL_UNIT, "OU"),
     (ORGANIZATION, "O"),
+    ("2.5.4.17", "POSTALCODE"),
+    ("2.5.4.9", "STREET"),
+    ("2.5.4.7", "L"),
+    ("2.5.4.8", "ST"),
     ("2.5.4.6", "C"),
 ];
 

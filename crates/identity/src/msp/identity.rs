@@ -1,6 +1,9 @@
 //! Identities that an MSP could read.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use super::{
     OuIdentifier,
@@ -16,6 +19,15 @@ pub struct Identity {
     pub(super) certificate: Arc<Certificate>,
     identifier: String,
     standing: OnceLock<Standing>,
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity")
+            .field("mspid", &self.mspid())
+            .field("subject", &self.certificate.subject())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Identity {

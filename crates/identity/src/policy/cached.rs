@@ -29,7 +29,7 @@ struct Creator {
     verdict: Result<(), PolicyError>,
 }
 
-const REMEMBERED_CREATORS: usize = 1024;
+const REMEMBERED_CREATORS: usize = 512;
 
 /// Creators longer than this are not remembered, so that memory stays bounded.
 const REMEMBERED_CREATOR_BYTES: usize = 16 * 1024;

@@ -242,10 +242,7 @@ impl<F: Fn(&str) -> bool> Reader<'_, F> {
             "&&" | "||" => Kind::LogicalOperator,
             "==" | "!=" | ">" | ">=" | "<" | "<=" | "=~" | "!~" => Kind::Comparator,
             "?" | ":" | "??" => Kind::Ternary,
-            _ => {
-                // A symbol that can not be read must not stay, or nothing would ever end.
-                return Err(LanguageError(format!("Invalid token: '{text}'")));
-            }
+            _ => return Err(LanguageError(format!("Invalid token: '{text}'"))),
         };
         Ok(Token { kind, text, number: 0.0 })
     }
