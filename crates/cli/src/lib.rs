@@ -59,7 +59,7 @@ pub fn main() -> ExitCode {
         }
     };
     outcome.unwrap_or_else(|failure| {
-        eprintln!("causeway: {failure}");
+        eprintln!("causeway: {}", failure::explain(&*failure));
         ExitCode::FAILURE
     })
 }

@@ -1,11 +1,11 @@
 //! `causeway orderer`: the ordering node.
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Outcome, because};
 
 /// Run an ordering node.
 #[derive(clap::Parser)]
 pub(crate) struct Arguments {}
 
 pub(crate) fn run(_arguments: Arguments) -> Outcome {
-    Err(Failure::new("not here yet"))
+    Err(because("not here yet"))
 }

@@ -17,7 +17,7 @@ use crate::{
         connection::Connection,
         deliver::{Blocks, DeliverError, Position, fetch},
     },
-    failure::{Failure, Outcome},
+    failure::{Failure, Outcome, because, explain},
     size::parse_duration,
     target::{Target, TargetArguments},
     terminal::print_line,
@@ -121,7 +121,7 @@ async fn watch(arguments: Arguments) -> Outcome {
         }
         if last_progress.elapsed() >= arguments.timeout {
             let Interruption::Passing(text) = failure else { continue };
-            return Err(Failure::new(text));
+            return Err(because(text));
         }
         turn += 1;
         tokio::time::sleep(RETRY_PAUSE).await;
@@ -171,10 +171,7 @@ impl Watch {
         until: Option<Position>,
     ) -> Result<(), Interruption> {
         let endpoint = &target.endpoints[turn % target.endpoints.len()];
-        let connection = endpoint
-            .connect()
-            .await
-            .map_err(|error| Interruption::Passing(Failure::from(error).to_string()))?;
+        let connection = endpoint.connect().await.map_err(|error| Interruption::Passing(explain(&error)))?;
         let first = match (self.next, from) {
             (Some(next), _) => next,
             (None, Position::Oldest) => 0,
@@ -200,11 +197,11 @@ impl Watch {
                 None => {
                     let verifier = verifier_from(&connection, &target.signer, first)
                         .await
-                        .map_err(|error| Interruption::Passing(Failure::from(error).to_string()))?;
+                        .map_err(|error| Interruption::Passing(explain(&error)))?;
                     self.verifier.insert(verifier)
                 }
             };
-            let fault = verifier.check(&block).err().map(|fault| Failure::from(fault).to_string());
+            let fault = verifier.check(&block).err().map(|fault| explain(&fault));
             self.sound &= fault.is_none();
             let number = block.header.as_ref().map_or(first, |header| header.number);
             self.next = Some(number + 1);

@@ -18,7 +18,7 @@ use crate::{
         deliver::{Blocks, Position, fetch},
         operations::is_leader,
     },
-    failure::{Failure, Outcome},
+    failure::{Failure, Outcome, because},
     sandbox::layout,
     size::{parse_bytes, parse_duration},
     target::{Target, TargetArguments},
@@ -107,7 +107,7 @@ fn parse_rate(text: &str) -> Result<f64, String> {
 
 pub(super) fn run(arguments: Arguments) -> Outcome {
     if arguments.size < MINIMUM_CONTENT_BYTES {
-        return Err(Failure::new(format!(
+        return Err(because(format!(
             "--size must be {MINIMUM_CONTENT_BYTES} bytes at least: each transaction carries its number"
         )));
     }

@@ -18,7 +18,7 @@ use crate::{
         chain::ChainVerifier,
         deliver::{Blocks, DeliverError},
     },
-    failure::Failure,
+    failure::explain,
 };
 
 /// While a run is measured blocks are only kept, up to this much; beyond it the oldest are checked at once.
@@ -170,7 +170,7 @@ impl Checker {
     fn check(&mut self, arrival: Instant, block: &Block) {
         let number = block.header.as_ref().map_or(0, |header| header.number);
         if let Err(fault) = self.verifier.check(block) {
-            self.findings.faults.push(format!("block {number}: {}", Failure::from(fault)));
+            self.findings.faults.push(format!("block {number}: {}", explain(&fault)));
         }
         self.findings.range = Some((self.findings.range.map_or(number, |range| range.0), number));
         let arrived = arrival.saturating_duration_since(self.run.started());

@@ -21,7 +21,7 @@ use self::{
     nodes::{Processes, check_ports},
     story::Story,
 };
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, because};
 
 const DEFAULT_NODES: u16 = 3;
 const DEFAULT_CHANNEL: &str = "sandbox";
@@ -123,7 +123,7 @@ async fn live(arguments: &Arguments, layout: &Layout, processes: &mut Processes,
             story.died(&death);
         }
         if processes.all_dead() {
-            return Err(Failure::new("all nodes have stopped"));
+            return Err(because("all nodes have stopped"));
         }
         story.status(&network.status().await);
     }
@@ -138,7 +138,7 @@ impl Arguments {
             let base_port = self.base_port.unwrap_or(DEFAULT_BASE_PORT);
             let layout = Layout::new(&self.dir, channel, nodes, base_port);
             let too_high = || {
-                Failure::new(format!(
+                because(format!(
                     "{nodes} nodes from port {base_port} on need ports above 65535; lower --base-port"
                 ))
             };
@@ -157,7 +157,7 @@ impl Arguments {
         ];
         match differs.into_iter().flatten().next() {
             None => Ok((layout, false)),
-            Some(difference) => Err(Failure::new(format!(
+            Some(difference) => Err(because(format!(
                 "the sandbox in {} has {difference}; leave the flag out to go on with it, name another --dir, \
                  or remove the directory to start anew",
                 self.dir.display()

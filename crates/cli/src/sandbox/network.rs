@@ -19,7 +19,7 @@ use crate::{
         tls::{ClientIdentity, Tls},
         transaction::Signer,
     },
-    failure::Failure,
+    failure::{Failure, because},
     submit::generate_and_send,
     target::{Target, signing_identity},
 };
@@ -87,7 +87,7 @@ impl Network {
             if channel(admin, &self.channel).await?.is_none() {
                 let path = layout.genesis_block();
                 let block = fs::read(&path)
-                    .map_err(|error| Failure::new(format!("{} cannot be read: {error}", path.display())))?;
+                    .map_err(|error| because(format!("{} cannot be read: {error}", path.display())))?;
                 join(admin, &block).await?;
             }
         }
@@ -104,7 +104,7 @@ impl Network {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         leader.map(|node| node.name).ok_or_else(|| {
-            Failure::new(format!(
+            because(format!(
                 "the nodes did not elect a leader within {} s; their logs (orderer.log in each node's directory) say why",
                 LEADER_TIMEOUT.as_secs()
             ))

@@ -13,7 +13,10 @@ use super::{
     network::{NodeStatus, Submitted},
     nodes::NodesError,
 };
-use crate::{failure::Failure, terminal::print_line};
+use crate::{
+    failure::{Failure, explain},
+    terminal::print_line,
+};
 
 /// Without a terminal the status is told when it changes, but no more often than this.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
@@ -96,7 +99,7 @@ impl Story {
                 "ok": true, "transactions": count, "seconds": done.duration.as_secs_f64(), "blocks": done.agreement.blocks,
                 "height": done.agreement.height, "last_header_hash": hex::encode(done.agreement.last_hash),
             }),
-            Err(failure) => json!({"ok": false, "transactions": count, "reason": failure.to_string()}),
+            Err(failure) => json!({"ok": false, "transactions": count, "reason": explain(&**failure)}),
         };
         self.tell("compared", details, || match result {
             Ok(Submitted { agreement, duration }) => format!(
@@ -107,7 +110,7 @@ impl Story {
                 agreement.height,
                 hex::encode(agreement.last_hash),
             ),
-            Err(failure) => format!("FAILED: {failure}"),
+            Err(failure) => format!("FAILED: {}", explain(&**failure)),
         });
     }
 

@@ -8,7 +8,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 use serde::Serialize;
 
 use crate::{
-    failure::{Failure, Outcome},
+    failure::{Failure, Outcome, because},
     size::{parse_bytes, parse_duration},
     submit::{
         payloads::Source,
@@ -123,7 +123,7 @@ async fn submit(arguments: Arguments) -> Outcome {
         .await;
     progress.finish();
     if let Err(reason) = unread {
-        return Err(Failure::new(format!(
+        return Err(because(format!(
             "{reason}; {} transactions were acknowledged before",
             totals.acknowledged
         )));
@@ -149,8 +149,8 @@ pub(crate) async fn generate_and_send(target: Target, count: u64) -> Result<Vec<
             failure.get_or_insert(format!("{} was not ordered: {reason}", settled.transaction.name));
         }
     });
-    sending.await.map_err(Failure::new)?;
-    failure.map_or(Ok(ids), |failure| Err(Failure::new(failure)))
+    sending.await.map_err(because)?;
+    failure.map_or(Ok(ids), |failure| Err(because(failure)))
 }
 
 fn report(settled: &Settled, json: bool) {
