@@ -2,20 +2,22 @@
 
 mod extensions;
 mod name;
+mod signature;
 
 use bytes::Bytes;
 use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 
+pub use self::signature::CertificateSignatureError;
 pub(crate) use self::{
     extensions::{AlternativeName, Extensions, NameConstraints},
     name::Name,
+    signature::SignatureAlgorithm,
 };
-pub use crate::public_key::CertificateSignatureError;
 use crate::{
     asn1,
     ecdsa::{Signature, SignatureFormError},
     pem,
-    public_key::{CertificateSignatureAlgorithm, PublicKey},
+    public_key::PublicKey,
 };
 
 /// Why bytes are not a certificate that can be used. Texts are Fabric's and Go's where these have one.
@@ -55,7 +57,7 @@ pub enum CertificateError {
 pub struct Certificate {
     der: Bytes,
     signed_part: Bytes,
-    signature_algorithm: CertificateSignatureAlgorithm,
+    signature_algorithm: SignatureAlgorithm,
     signature_algorithm_der: Bytes,
     signature: Bytes,
     version: u32,
@@ -108,7 +110,7 @@ impl Certificate {
         let version = tbs.version().0.saturating_add(1);
         Ok(Self {
             signed_part: der.slice_ref(signed_part.raw),
-            signature_algorithm: CertificateSignatureAlgorithm::from_identifier(&parsed.signature_algorithm),
+            signature_algorithm: SignatureAlgorithm::from_identifier(&parsed.signature_algorithm),
             signature_algorithm_der: der.slice_ref(algorithm.raw),
             signature: Bytes::copy_from_slice(&parsed.signature_value.data),
             version,

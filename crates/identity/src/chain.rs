@@ -11,7 +11,7 @@ use std::sync::Arc;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 pub use self::constraints::ConstraintError;
-use crate::certificate::{AlternativeName, Certificate, CertificateSignatureError};
+use crate::certificate::{Certificate, CertificateSignatureError};
 
 /// What a certificate is to be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -279,11 +279,9 @@ fn potential_parents<'a>(
 
 /// Whether two certificates speak of one subject with one key, so that one chain may hold only one.
 fn is_same_entity(a: &Certificate, b: &Certificate) -> bool {
-    let names =
-        |c: &Certificate| -> Option<Vec<AlternativeName>> { c.extensions().alternative_names.clone() };
     a.subject_name().raw() == b.subject_name().raw()
         && a.public_key().is_same(b.public_key())
-        && names(a) == names(b)
+        && a.extensions().alternative_names == b.extensions().alternative_names
 }
 
 /// Whether at least one of `usages` is allowed by every certificate that names usages at all.

@@ -6,7 +6,10 @@ use x509_parser::{
 
 use super::error::MspError;
 use crate::{
-    asn1, certificate::Certificate, ecdsa::Signature, pem, public_key::CertificateSignatureAlgorithm,
+    asn1,
+    certificate::{Certificate, SignatureAlgorithm},
+    ecdsa::Signature,
+    pem,
 };
 
 /// A revocation list of some CA.
@@ -17,7 +20,7 @@ pub(super) struct RevocationList {
     /// Serial numbers without leading zeros.
     revoked: Vec<Vec<u8>>,
     signed_part: Vec<u8>,
-    algorithm: CertificateSignatureAlgorithm,
+    algorithm: SignatureAlgorithm,
     signature: Vec<u8>,
 }
 
@@ -39,7 +42,7 @@ impl RevocationList {
             .map_err(|e| MspError::RevocationList(e.to_string()))?;
         let (_, list) =
             CertificateRevocationList::from_der(der).map_err(|_| unreadable("x509: malformed crl"))?;
-        let algorithm = CertificateSignatureAlgorithm::from_identifier(&list.signature_algorithm);
+        let algorithm = SignatureAlgorithm::from_identifier(&list.signature_algorithm);
         let mut signature = list.signature_value.data.to_vec();
         if algorithm.is_ecdsa() {
             signature = Signature::parse(&signature)?.to_der();

@@ -156,12 +156,12 @@ impl<F: Fn(&str) -> bool> Reader<'_, F> {
                 token(Kind::ClauseClose, ")")
             }
             '[' => {
-                let name = self.enclosed(|c| c == ']').ok_or("Unclosed parameter bracket");
-                token(Kind::Variable, &name.map_err(|e| LanguageError(e.to_owned()))?)
+                let name = self.enclosed(|c| c == ']');
+                token(Kind::Variable, &name.ok_or_else(|| unclosed("parameter bracket"))?)
             }
             '\'' | '"' => {
-                let text = self.enclosed(|c| c == '\'' || c == '"').ok_or("Unclosed string literal");
-                token(Kind::String, &text.map_err(|e| LanguageError(e.to_owned()))?)
+                let text = self.enclosed(|c| c == '\'' || c == '"');
+                token(Kind::String, &text.ok_or_else(|| unclosed("string literal"))?)
             }
             c if c.is_alphabetic() => self.word()?,
             _ => self.symbol(last)?,
@@ -246,6 +246,10 @@ impl<F: Fn(&str) -> bool> Reader<'_, F> {
         };
         Ok(Token { kind, text, number: 0.0 })
     }
+}
+
+fn unclosed(what: &str) -> LanguageError {
+    LanguageError(format!("Unclosed {what}"))
 }
 
 fn check_accessor(text: &str) -> Result<(), LanguageError> {
