@@ -7,13 +7,16 @@
 //! when the group that holds them changes its list of members, which does need one
 //! (`common/configtx`).
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use identity::policy::{PolicyError, SignedData};
+use identity::{
+    msp::Identity,
+    policy::{PolicyError, PolicyManager, SignedData},
+};
 use protos::common::{
-    ChannelHeader, Config, ConfigEnvelope, ConfigSignature, ConfigUpdate, ConfigUpdateEnvelope, Envelope,
-    HeaderType, SignatureHeader,
+    ChannelHeader, Config, ConfigEnvelope, ConfigGroup, ConfigSignature, ConfigUpdate, ConfigUpdateEnvelope,
+    Envelope, HeaderType, SignatureHeader,
 };
 
 use crate::{
@@ -30,7 +33,7 @@ pub(crate) mod elements;
 pub use compute::{ComputeError, compute_update};
 pub use elements::{IllegalKey, MissingMember};
 
-use elements::Elements;
+use elements::{Element, Elements};
 
 /// Why an update is not applied. The texts are Fabric's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -118,6 +121,9 @@ pub enum UpdateError {
         /// The channel at hand.
         channel: String,
     },
+    /// A name in the configuration in force is illegal, which its bundle would not have let pass.
+    #[error("error mapping config: {0}")]
+    CurrentKey(IllegalKey),
     /// A name in the read set is illegal.
     #[error("error mapping ReadSet: {0}")]
     ReadSetKey(IllegalKey),
@@ -130,9 +136,6 @@ pub enum UpdateError {
     /// The changes are not allowed.
     #[error("error validating DeltaSet: {0}")]
     DeltaSet(#[from] DeltaSetError),
-    /// The update names an element that is not there.
-    #[error("full config did not verify: writeset contained key {0} which did not appear in proposed config")]
-    WriteSetBeyondConfig(String),
 }
 
 /// Why an update has read something else than the configuration in force.
@@ -211,7 +214,7 @@ pub enum DeltaSetError {
 pub fn propose_update(bundle: &Bundle, update_envelope: &Envelope) -> Result<ConfigEnvelope, ConfigTxError> {
     let update: ConfigUpdateEnvelope = envelope_data(update_envelope, HeaderType::ConfigUpdate)?;
     let parsed = decode_update(&update)?;
-    let elements = authorize(bundle, &update, &parsed)?;
+    let elements = Current::of(bundle).authorize(&update, &parsed)?;
     let group = elements::rebuild(&elements)?;
     let config = Config { sequence: bundle.sequence().wrapping_add(1), channel_group: Some(group) };
     Ok(ConfigEnvelope { config: Some(config), last_update: Some(update_envelope.clone()) })
@@ -228,7 +231,7 @@ pub fn validate_config(bundle: &Bundle, envelope: &ConfigEnvelope) -> Result<(),
     let last_update = envelope.last_update.as_ref().unwrap_or(&no_update);
     let update: ConfigUpdateEnvelope = envelope_data(last_update, HeaderType::ConfigUpdate)?;
     let parsed = decode_update(&update)?;
-    let elements = authorize(bundle, &update, &parsed)?;
+    let elements = Current::of(bundle).authorize(&update, &parsed)?;
     if Some(&elements::rebuild(&elements)?) != config.channel_group.as_ref() {
         return Err(ConfigError::OtherResult);
     }
@@ -256,32 +259,88 @@ pub(crate) fn decode_update(update: &ConfigUpdateEnvelope) -> Result<ConfigUpdat
     wire::decode(&update.config_update).map_err(UpdateError::Malformed)
 }
 
-/// Checks an update and lays its delta over the configuration.
-fn authorize<'a>(
-    bundle: &'a Bundle,
-    envelope: &ConfigUpdateEnvelope,
-    update: &'a ConfigUpdate,
-) -> Result<Elements<'a>, UpdateError> {
-    if update.channel_id != bundle.channel_id() {
-        return Err(UpdateError::OtherChannel {
-            update: update.channel_id.clone(),
-            channel: bundle.channel_id().to_owned(),
-        });
+/// What an update is held against.
+struct Current<'a> {
+    channel_id: &'a str,
+    group: &'a ConfigGroup,
+    policies: &'a PolicyManager,
+}
+
+impl<'a> Current<'a> {
+    fn of(bundle: &'a Bundle) -> Self {
+        Self { channel_id: bundle.channel_id(), group: bundle.channel_group(), policies: bundle.policies() }
     }
-    // Its names were checked when the bundle was made.
-    let mut current = elements::flatten(Some(bundle.channel_group())).map_err(UpdateError::ReadSetKey)?;
-    let read = elements::flatten(update.read_set.as_ref()).map_err(UpdateError::ReadSetKey)?;
-    check_read_set(&current, &read)?;
-    let written = elements::flatten(update.write_set.as_ref()).map_err(UpdateError::WriteSetKey)?;
-    let written_keys: BTreeSet<String> = written.keys().cloned().collect();
-    let mut delta = written;
-    delta.retain(|key, element| read.get(key).is_none_or(|r| r.version() != element.version()));
-    let signed = signed_data(envelope)?;
-    check_delta_set(bundle, &current, &delta, &signed)?;
-    current.append(&mut delta);
-    match written_keys.into_iter().find(|key| !current.contains_key(key)) {
-        Some(key) => Err(UpdateError::WriteSetBeyondConfig(key)),
-        None => Ok(current),
+
+    /// Checks an update and lays its delta over the configuration.
+    fn authorize(
+        &self,
+        envelope: &ConfigUpdateEnvelope,
+        update: &'a ConfigUpdate,
+    ) -> Result<Elements<'a>, UpdateError> {
+        if update.channel_id != self.channel_id {
+            return Err(UpdateError::OtherChannel {
+                update: update.channel_id.clone(),
+                channel: self.channel_id.to_owned(),
+            });
+        }
+        let mut elements = elements::flatten(Some(self.group)).map_err(UpdateError::CurrentKey)?;
+        let read = elements::flatten(update.read_set.as_ref()).map_err(UpdateError::ReadSetKey)?;
+        check_read_set(&elements, &read)?;
+        let written = elements::flatten(update.write_set.as_ref()).map_err(UpdateError::WriteSetKey)?;
+        let mut delta = written;
+        delta.retain(|key, element| read.get(key).is_none_or(|read| read.version() != element.version()));
+        self.check_delta_set(&elements, &delta, &signed_data(envelope)?)?;
+        elements.append(&mut delta);
+        Ok(elements)
+    }
+
+    fn check_delta_set(
+        &self,
+        elements: &Elements<'_>,
+        delta: &Elements<'_>,
+        signed: &[SignedData],
+    ) -> Result<(), DeltaSetError> {
+        if delta.is_empty() {
+            return Err(DeltaSetError::Empty);
+        }
+        // Verified once for all elements, of which a sender may name very many.
+        let signers = self.policies.signers(signed);
+        for (key, element) in delta {
+            let version = element.version();
+            names::check_mod_policy(element.mod_policy())
+                .map_err(|source| DeltaSetError::ModPolicy { key: key.clone(), source })?;
+            match elements.get(key) {
+                None if version != 0 => {
+                    return Err(DeltaSetError::NewElementVersion { key: key.clone(), version });
+                }
+                None => {}
+                Some(existing) if version != existing.version().wrapping_add(1) => {
+                    let current = existing.version();
+                    return Err(DeltaSetError::Version { key: key.clone(), version, current });
+                }
+                Some(existing) => self.check_signers(key, *existing, &signers)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the `mod_policy` of an element lets these signers change it. Nobody can change an
+    /// element whose `mod_policy` is empty or leads nowhere.
+    fn check_signers(
+        &self,
+        key: &str,
+        existing: Element<'_>,
+        signers: &[Arc<Identity>],
+    ) -> Result<(), DeltaSetError> {
+        let mod_policy = existing.mod_policy();
+        let policy = match mod_policy.chars().next() {
+            None => None,
+            Some('/') => self.policies.policy(mod_policy),
+            Some(_) => self.policies.policy(&format!("{}/{mod_policy}", existing.policy_scope(key))),
+        };
+        let missing = || DeltaSetError::MissingPolicy { policy: mod_policy.to_owned(), key: key.to_owned() };
+        let verdict = policy.ok_or_else(missing)?.evaluate_identities(signers);
+        verdict.map_err(|source| DeltaSetError::NotSatisfied { key: key.to_owned(), source })
     }
 }
 
@@ -299,43 +358,6 @@ fn check_read_set(current: &Elements<'_>, read: &Elements<'_>) -> Result<(), Rea
     Ok(())
 }
 
-fn check_delta_set(
-    bundle: &Bundle,
-    current: &Elements<'_>,
-    delta: &Elements<'_>,
-    signed: &[SignedData],
-) -> Result<(), DeltaSetError> {
-    if delta.is_empty() {
-        return Err(DeltaSetError::Empty);
-    }
-    for (key, element) in delta {
-        let (key, version) = (|| key.clone(), element.version());
-        names::check_mod_policy(element.mod_policy())
-            .map_err(|source| DeltaSetError::ModPolicy { key: key(), source })?;
-        let Some(existing) = current.get(&key()) else {
-            if version != 0 {
-                return Err(DeltaSetError::NewElementVersion { key: key(), version });
-            }
-            continue;
-        };
-        if version != existing.version().wrapping_add(1) {
-            return Err(DeltaSetError::Version { key: key(), version, current: existing.version() });
-        }
-        let mod_policy = existing.mod_policy();
-        let path = match mod_policy.starts_with('/') {
-            true => mod_policy.to_owned(),
-            false => format!("{}/{mod_policy}", existing.policy_scope(&key())),
-        };
-        // An element without `mod_policy` can not be changed; nor can one whose `mod_policy` is the
-        // path of the root group, on which Fabric panics.
-        let policy = bundle.policies().policy(&path).filter(|_| !mod_policy.is_empty());
-        let policy = policy
-            .ok_or_else(|| DeltaSetError::MissingPolicy { policy: mod_policy.to_owned(), key: key() })?;
-        policy.evaluate(signed).map_err(|source| DeltaSetError::NotSatisfied { key: key(), source })?;
-    }
-    Ok(())
-}
-
 /// What the update's signatures cover: the signature's own header, then the update.
 fn signed_data(envelope: &ConfigUpdateEnvelope) -> Result<Vec<SignedData>, UpdateError> {
     let signed = |signature: &ConfigSignature| {
@@ -349,4 +371,170 @@ fn signed_data(envelope: &ConfigUpdateEnvelope) -> Result<Vec<SignedData>, Updat
         })
     };
     envelope.signatures.iter().map(signed).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::collections::BTreeMap;
+
+    use identity::msp::MspManager;
+    use proptest::prelude::*;
+    use protos::{
+        Message,
+        common::{
+            ConfigPolicy, ConfigValue, Policy, SignaturePolicy, SignaturePolicyEnvelope, policy::PolicyType,
+            signature_policy,
+        },
+    };
+
+    use super::*;
+
+    /// A policy that asks for nobody's signature, in as many forms as there are numbers.
+    fn open_policy(form: usize) -> Policy {
+        let nothing = |rules| SignaturePolicy {
+            r#type: Some(signature_policy::Type::NOutOf(signature_policy::NOutOf { n: 0, rules })),
+        };
+        let rule = nothing(vec![nothing(vec![]); form]);
+        let envelope = SignaturePolicyEnvelope { version: 0, rule: Some(rule), identities: vec![] };
+        Policy { r#type: PolicyType::Signature as i32, value: envelope.encode_to_vec().into() }
+    }
+
+    /// A group in which every `mod_policy` is one that anybody satisfies.
+    fn group(depth: u32) -> BoxedStrategy<ConfigGroup> {
+        let name = || "[a-c]";
+        let version = || 0..3u64;
+        let mod_policy = || prop_oneof![Just("P".to_owned()), Just("/Channel/P".to_owned())];
+        let value = (version(), 0..3u8, mod_policy()).prop_map(|(version, content, mod_policy)| {
+            ConfigValue { version, value: vec![content].into(), mod_policy }
+        });
+        let policy = (version(), 0..3usize, mod_policy()).prop_map(|(version, form, mod_policy)| {
+            ConfigPolicy { version, policy: Some(open_policy(form)), mod_policy }
+        });
+        let groups = match depth {
+            0 => Just(BTreeMap::new()).boxed(),
+            _ => prop::collection::btree_map(name(), group(depth - 1), 0..3).boxed(),
+        };
+        let values = prop::collection::btree_map(name(), value, 0..3);
+        let others = prop::collection::btree_map(name(), policy.clone(), 0..3);
+        let parts = (version(), groups, values, others, policy, mod_policy());
+        parts
+            .prop_map(|(version, groups, values, mut policies, own, mod_policy)| {
+                policies.insert("P".to_owned(), own);
+                ConfigGroup { version, groups, values, policies, mod_policy }
+            })
+            .boxed()
+    }
+
+    fn config(group: &ConfigGroup) -> Config {
+        Config { sequence: 0, channel_group: Some(group.clone()) }
+    }
+
+    fn apply(current: &ConfigGroup, update: &ConfigUpdate) -> Result<ConfigGroup, UpdateError> {
+        let policies = PolicyManager::new("Channel", current, &Arc::new(MspManager::default())).unwrap();
+        let current = Current { channel_id: "ch", group: current, policies: &policies };
+        current.authorize(&ConfigUpdateEnvelope::default(), update).map(|e| elements::rebuild(&e).unwrap())
+    }
+
+    /// What an update may change of an element; for a group the names of its members.
+    fn content(element: Element<'_>) -> String {
+        match element {
+            Element::Group(g) => {
+                format!("{:?}", (&g.mod_policy, g.groups.keys(), g.values.keys(), g.policies.keys()))
+            }
+            Element::Value(v) => format!("{:?}", (&v.mod_policy, &v.value)),
+            Element::Policy(p) => format!("{:?}", (&p.mod_policy, &p.policy)),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_computed_update_leads_to_what_it_was_computed_for(original in group(2), updated in group(2)) {
+            let update = match compute_update("ch", &config(&original), &config(&updated)) {
+                Ok(update) => update,
+                Err(error) => {
+                    prop_assert_eq!(error, ComputeError::NoDifference);
+                    return Ok(());
+                }
+            };
+            let result = apply(&original, &update).unwrap();
+            let before = elements::flatten(Some(&original)).unwrap();
+            let wanted = elements::flatten(Some(&updated)).unwrap();
+            let after = elements::flatten(Some(&result)).unwrap();
+            prop_assert_eq!(after.keys().collect::<Vec<_>>(), wanted.keys().collect::<Vec<_>>());
+            for (key, element) in &after {
+                prop_assert_eq!(content(*element), content(wanted[key]), "{}", key);
+                let version = match before.get(key) {
+                    None => 0,
+                    Some(old) => old.version() + u64::from(content(*old) != content(*element)),
+                };
+                prop_assert_eq!(element.version(), version, "{}", key);
+            }
+            let nothing_left = compute_update("ch", &config(&result), &config(&updated));
+            prop_assert_eq!(nothing_left, Err(ComputeError::NoDifference));
+        }
+
+        #[test]
+        fn an_update_does_not_apply_twice(original in group(2), updated in group(2)) {
+            let Ok(update) = compute_update("ch", &config(&original), &config(&updated)) else { return Ok(()) };
+            let result = apply(&original, &update).unwrap();
+            prop_assert!(apply(&result, &update).is_err());
+        }
+    }
+
+    #[test]
+    fn who_may_change_an_element_is_asked_where_it_stands() {
+        // mod_policy of /Channel/a's value v; whether a policy is found. Policies exist only at
+        // /Channel/P, /Channel/a/P and /Channel/a/b/P.
+        let table = [
+            ("P", true),
+            ("b/P", true),
+            ("/Channel/P", true),
+            ("/Channel/a/b/P", true),
+            ("a/P", false),
+            ("Q", false),
+            ("/Channel", false),
+            ("/Channel/", false),
+            ("/a/P", false),
+            ("/P", false),
+            ("", false),
+        ];
+        let with_policy = |groups: BTreeMap<String, ConfigGroup>| {
+            let own = ConfigPolicy { policy: Some(open_policy(0)), ..ConfigPolicy::default() };
+            ConfigGroup {
+                groups,
+                policies: BTreeMap::from([("P".to_owned(), own)]),
+                ..ConfigGroup::default()
+            }
+        };
+        let inside = |name: &str, group| BTreeMap::from([(name.to_owned(), group)]);
+        for (mod_policy, found) in table {
+            let mut a = with_policy(inside("b", with_policy(BTreeMap::new())));
+            let value = |version, mod_policy: &str| ConfigValue {
+                version,
+                mod_policy: mod_policy.to_owned(),
+                ..ConfigValue::default()
+            };
+            a.values.insert("v".to_owned(), value(0, mod_policy));
+            let current = with_policy(inside("a", a));
+            let written = ConfigGroup {
+                values: BTreeMap::from([("v".to_owned(), value(1, "P"))]),
+                ..ConfigGroup::default()
+            };
+            let set = |a| Some(ConfigGroup { groups: inside("a", a), ..ConfigGroup::default() });
+            let update = ConfigUpdate {
+                channel_id: "ch".to_owned(),
+                read_set: set(ConfigGroup::default()),
+                write_set: set(written),
+                ..ConfigUpdate::default()
+            };
+            let expected = DeltaSetError::MissingPolicy {
+                policy: mod_policy.to_owned(),
+                key: "[Value]  /Channel/a/v".to_owned(),
+            };
+            let refusal = apply(&current, &update).err();
+            assert_eq!(refusal, (!found).then_some(UpdateError::DeltaSet(expected)), "{mod_policy}");
+        }
+    }
 }

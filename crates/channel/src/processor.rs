@@ -358,13 +358,18 @@ fn filter(cx: &ProcessingContext<'_>, envelope: &Envelope) -> Result<(), Message
         return Err(MessageError::TooLarge { size, max });
     }
     let signed = envelope::signed_data(envelope).map_err(MessageError::NotSigned)?;
-    if cx.check_expiration
-        && orderer.capabilities.expiration_check()
-        && msp::expires_at_unix(&signed.identity).is_some_and(|expiry| expiry <= cx.now_unix)
-    {
-        return Err(MessageError::Expired);
+    let writers = cx.bundle.writers_policy();
+    if cx.check_expiration && orderer.capabilities.expiration_check() {
+        // Expiry is asked for before it is known whether there is a policy.
+        let expiry = match writers {
+            Ok(policy) => policy.expires_at_unix(&signed.identity),
+            Err(_) => msp::expires_at_unix(&signed.identity),
+        };
+        if expiry.is_some_and(|expiry| expiry <= cx.now_unix) {
+            return Err(MessageError::Expired);
+        }
     }
-    cx.bundle.writers_policy()?.evaluate_one(&signed).map_err(MessageError::Denied)?;
+    writers?.evaluate_one(&signed).map_err(MessageError::Denied)?;
     match cx.system {
         Some(system) if header_type_of(envelope) == Some(HeaderType::OrdererTransaction) => {
             filter_creation(cx, system, orderer, envelope)

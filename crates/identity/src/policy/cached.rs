@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{Policy, PolicyError, SignedData};
 use crate::{
     cache::Cache,
-    msp::{Identity, MspManager},
+    msp::{Identity, MspManager, expires_at_unix},
 };
 
 /// A policy for single signers that remembers what it found out about each creator, so that
@@ -62,5 +62,14 @@ impl CachedPolicy {
             self.creators.insert(creator, Creator { identity, verdict: verdict.clone() });
         }
         verdict
+    }
+
+    /// When a creator's certificate expires, Unix time: what [`expires_at_unix`] says, which for a
+    /// creator that is remembered costs a look-up.
+    pub fn expires_at_unix(&self, creator: &Bytes) -> Option<i64> {
+        match self.creators.get(creator) {
+            Some(known) => Some(known.identity.not_after_unix()),
+            None => expires_at_unix(creator),
+        }
     }
 }

@@ -84,6 +84,12 @@ impl PolicyManager {
         self.policy(path).map(|policy| CachedPolicy::new(policy, self.msps.clone()))
     }
 
+    /// The identities whose signatures are good, in order, each once; for
+    /// [`Policy::evaluate_identities`] of several policies over the same signatures.
+    pub fn signers(&self, signed: &[SignedData]) -> Vec<Arc<Identity>> {
+        super::signers(signed, &self.msps)
+    }
+
     /// A path as the keys of `policies` have it. As in Fabric an absolute path may have any character
     /// behind this manager's own path; with none at all (on which Fabric panics) nothing is found.
     fn relative<'a>(&self, path: &'a str) -> Option<&'a str> {
