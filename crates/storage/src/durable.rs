@@ -163,3 +163,50 @@ fn transient_path(path: &Path) -> PathBuf {
     name.push(TRANSIENT_MARK);
     PathBuf::from(name)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn files_are_replaced_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state");
+        assert_eq!(read_file(&path).unwrap(), None);
+        for content in [&b"first"[..], b"", b"third"] {
+            replace_file(&path, content).unwrap();
+            assert_eq!(read_file(&path).unwrap().unwrap(), content);
+        }
+        assert_eq!(names_in(directory.path()).unwrap(), ["state"]);
+        fs::write(directory.path().join("state~"), b"half").unwrap();
+        remove_transient_files(directory.path()).unwrap();
+        assert_eq!(names_in(directory.path()).unwrap(), ["state"]);
+        remove_file(&path).unwrap();
+        remove_file(&path).unwrap();
+        assert_eq!(read_file(&path).unwrap(), None);
+    }
+
+    #[test]
+    fn a_failure_leaves_the_old_content_and_names_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state");
+        replace_file(&path, b"old").unwrap();
+        fs::create_dir(directory.path().join("state~")).unwrap();
+        let error = replace_file(&path, b"new").unwrap_err();
+        assert!(error.to_string().contains("state~"), "{error}");
+        assert_eq!(read_file(&path).unwrap().unwrap(), b"old");
+        assert!(replace_file(&directory.path().join("missing/state"), b"new").unwrap_err().is_not_found());
+    }
+
+    #[test]
+    fn directories_are_made_with_their_parents() {
+        let directory = tempfile::tempdir().unwrap();
+        let deep = directory.path().join("a/b/c");
+        create_directory(&deep).unwrap();
+        create_directory(&deep).unwrap();
+        fs::write(directory.path().join("file"), b"").unwrap();
+        let error = create_directory(&directory.path().join("file/x")).unwrap_err();
+        assert!(error.to_string().starts_with("cannot create the directory "), "{error}");
+    }
+}

@@ -98,7 +98,7 @@ fn assert_read_as_by_etcd(contents: &WalContents, name: &str) {
 #[test]
 fn a_log_of_etcd_reads_as_etcd_reads_it_and_goes_on() {
     for (from, name) in [(None, "wal-from-0.json"), (Some((19, 2)), "wal-from-19.json")] {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = fixture::directory();
         let log = directory.path().join("ch1");
         copy_directory(&golden("wal"), &log);
         let (mut wal, contents) = Wal::open(&log, from).unwrap();
@@ -119,7 +119,7 @@ fn a_log_of_etcd_reads_as_etcd_reads_it_and_goes_on() {
 
 #[test]
 fn we_write_the_bytes_that_etcd_writes() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = fixture::directory();
     let log = directory.path().join("ch1");
     // etcd looks at the size before its last page is written, so it begins segments a little later.
     write_golden(&log, 2200);
@@ -139,7 +139,7 @@ fn we_write_the_bytes_that_etcd_writes() {
 
 #[test]
 fn a_log_of_many_segments_reads_back_from_everywhere() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = fixture::directory();
     let log = directory.path().join("ch1");
     write_golden(&log, 700);
     let segments = || fs::read_dir(&log).unwrap().count();
@@ -178,7 +178,7 @@ fn a_log_of_many_segments_reads_back_from_everywhere() {
 
 #[test]
 fn a_new_log_is_there_whole_or_not_at_all() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = fixture::directory();
     let log = directory.path().join("deep/er/ch1");
     assert!(!Wal::exists(&log));
     // What a crash left while the log was being made, and an empty directory in its place.
@@ -222,7 +222,7 @@ fn three_entries(directory: &Path) -> (PathBuf, PathBuf, usize) {
 
 #[test]
 fn a_record_torn_at_any_byte_is_cut_off() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = fixture::directory();
     let (log, path, last) = three_entries(directory.path());
     let whole = fs::read(&path).unwrap();
     let broken = PathBuf::from(format!("{}.broken", path.display()));
@@ -258,7 +258,7 @@ fn a_record_torn_at_any_byte_is_cut_off() {
 
 #[test]
 fn a_flipped_bit_never_passes_for_something_else() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = fixture::directory();
     let (log, path, last) = three_entries(directory.path());
     let whole = fs::read(&path).unwrap();
     let (_, good) = Wal::open(&log, None).unwrap();
@@ -345,7 +345,7 @@ proptest! {
     /// Whatever is written in whatever order reads back, from the newest snapshot on.
     #[test]
     fn logs_read_back(steps in prop::collection::vec(step(), 1..40)) {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = fixture::directory();
         let log = directory.path().join("ch1");
         let (mut wal, _) = Wal::open_with(&log, None, 900).unwrap();
         let mut expected: Vec<Entry> = Vec::new();
@@ -392,7 +392,7 @@ proptest! {
     /// No bytes in place of a segment make reading panic.
     #[test]
     fn garbage_is_refused_or_cut(bytes in prop::collection::vec(any::<u8>(), 0..200), after in 0usize..60) {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = fixture::directory();
         let (log, path, _) = three_entries(directory.path());
         let mut segment = fs::read(&path).unwrap();
         segment.truncate(after);

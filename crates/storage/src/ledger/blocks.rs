@@ -34,8 +34,7 @@ const OPEN_FILES: usize = 4;
 pub struct Ledger {
     channel: String,
     directory: PathBuf,
-    options: LedgerOptions,
-    fabric_index: Arc<FabricIndex>,
+    shared: Shared,
     repaired: Option<String>,
     appender: Mutex<Appender>,
     /// Held by the one flush that runs.
@@ -45,6 +44,14 @@ pub struct Ledger {
     durable_height: AtomicU64,
     refusal: OnceLock<Refusal>,
     open_files: Mutex<VecDeque<(u32, Arc<File>)>>,
+}
+
+/// What all ledgers of a store have in common.
+pub(super) struct Shared {
+    pub(super) options: LedgerOptions,
+    pub(super) fabric_index: Arc<FabricIndex>,
+    /// Keeps other processes out for as long as anybody may write.
+    pub(super) _lock: Arc<File>,
 }
 
 /// The end of the last file.
@@ -71,21 +78,14 @@ enum Refusal {
 }
 
 impl Ledger {
-    pub(super) fn new(
-        channel: &str,
-        directory: PathBuf,
-        options: LedgerOptions,
-        fabric_index: Arc<FabricIndex>,
-        recovered: Recovered,
-    ) -> Self {
+    pub(super) fn new(channel: &str, directory: PathBuf, shared: Shared, recovered: Recovered) -> Self {
         let last = recovered.last_block;
         let last_header_hash =
             last.as_ref().map(|b| Bytes::copy_from_slice(&b.header_hash())).unwrap_or_default();
         Self {
             channel: channel.to_owned(),
             directory,
-            options,
-            fabric_index,
+            shared,
             repaired: recovered.repaired,
             appender: Mutex::new(Appender {
                 file: Arc::new(recovered.file),
@@ -147,11 +147,11 @@ impl Ledger {
         let mut appender = self.appender.lock();
         self.refused()?;
         self.check_next(block)?;
-        self.fabric_index.discard()?;
+        self.shared.fabric_index.discard()?;
         let location = self.write(&mut appender, block).inspect_err(|error| self.poison(error))?;
         drop(appender);
-        let height = self.view.write().add(block, location, self.options.cache_bytes);
-        if let Some(observer) = &self.options.observer {
+        let height = self.view.write().add(block, location, self.shared.options.cache_bytes);
+        if let Some(observer) = &self.shared.options.observer {
             observer.appended(&self.channel, height, started.elapsed());
         }
         Ok(())
@@ -180,7 +180,7 @@ impl Ledger {
         // From here on readers find the places in the offsets file.
         self.durable_height.store(height, Ordering::Release);
         self.view.write().unflushed.drain(..(height - durable_height) as usize);
-        if let Some(observer) = &self.options.observer {
+        if let Some(observer) = &self.shared.options.observer {
             observer.flushed(&self.channel, height, started.elapsed());
         }
         Ok(())
@@ -263,7 +263,7 @@ impl Ledger {
 
     fn write(&self, appender: &mut Appender, block: &EncodedBlock) -> Result<Location, FileError> {
         let record = Record::new(block);
-        if appender.size + record.length() > self.options.max_file_bytes {
+        if appender.size + record.length() > self.shared.options.max_file_bytes {
             self.begin_next_file(appender)?;
         }
         let path = files::path_of(&self.directory, appender.number);

@@ -1,20 +1,20 @@
 //! Fabric's own block index: the LevelDB in `index/`, shared by all channels.
 //!
 //! Nothing in it is needed: Fabric makes it again from the block files, and so do we with ours. Three
-//! things are taken from it. Its lock file keeps Fabric's orderer and ours out of each other's
-//! directory. Its format marker tells a peer's directory. Its checkpoint tells what Fabric had written,
-//! so that a block file that lost its tail is noticed.
+//! things are taken from it. Its lock file tells whether Fabric's orderer is running. Its format marker
+//! tells a peer's directory. Its checkpoint tells what Fabric had written, so that a block file that
+//! lost its tail is noticed.
 //!
 //! Before the first block of ours is written the index is removed. A Fabric orderer that opens the
 //! directory later would take an old one for true, and miss the files that were begun in between.
 
 use super::{StoreError, record::read_varint};
-use crate::durable::{self, Context, FileError, create_directory, flush_directory, names_in};
+use crate::durable::{self, Context, FileError, flush_directory, names_in, parent_of};
 use parking_lot::Mutex;
 use rusty_leveldb::{DB, Options};
 use std::{
     collections::BTreeMap,
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
 };
@@ -31,29 +31,28 @@ pub(super) struct Checkpoint {
     pub(super) size: u64,
 }
 
-/// The index directory, locked for as long as this lives.
+/// The index directory; locked, if it is there, for as long as this lives.
 #[derive(Debug)]
 pub(super) struct FabricIndex {
     directory: PathBuf,
     /// Whether Fabric's files may still be there.
     present: Mutex<bool>,
-    _lock: File,
+    _lock: Option<File>,
 }
 
 impl FabricIndex {
-    /// Locks the directory against other processes.
-    pub(super) fn lock(location: &Path) -> Result<Self, StoreError> {
+    /// Looks whether there is an index, and keeps Fabric's orderer from opening it.
+    pub(super) fn open(location: &Path) -> Result<Self, StoreError> {
         let directory = location.join("index");
-        create_directory(&directory)?;
+        for left_over in [copy_of(&directory), discarded(&directory)] {
+            remove_directory(&left_over)?;
+        }
         let path = directory.join(LOCK);
-        let lock = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .during("open the lock file", &path)?;
-        if !durable::lock(&lock, &path)? {
+        let lock =
+            path.exists().then(|| File::open(&path).during("open the lock file", &path)).transpose()?;
+        if let Some(lock) = &lock
+            && !durable::lock(lock, &path)?
+        {
             return Err(StoreError::InUse { location: location.to_path_buf() });
         }
         Ok(Self { directory, present: Mutex::new(true), _lock: lock })
@@ -75,7 +74,7 @@ impl FabricIndex {
         let copy = self.copy()?;
         // The LevelDB library panics on some kinds of damage; its state is dropped in every case.
         let read = catch_unwind(AssertUnwindSafe(|| read_index(&copy, channels)));
-        fs::remove_dir_all(&copy).during("remove the directory", &copy)?;
+        remove_directory(&copy)?;
         let unreadable = |reason| StoreError::FabricIndex { index: self.directory.clone(), reason };
         let (format, checkpoints) =
             read.unwrap_or_else(|_| Err("its files contradict each other".to_owned())).map_err(unreadable)?;
@@ -88,28 +87,16 @@ impl FabricIndex {
         Ok(checkpoints)
     }
 
-    /// Removes Fabric's files, durably; the lock stays. Nothing to do is no error.
+    /// Removes the index, durably; none is no error. A part of one would keep Fabric's orderer from
+    /// starting, so it is moved away first.
     pub(super) fn discard(&self) -> Result<(), FileError> {
         let mut present = self.present.lock();
         if *present {
-            let names = names_in(&self.directory)?;
-            // In this order a crash in between leaves either a database that lacks its newest entries,
-            // which Fabric completes from the files, or none.
-            let rank = |name: &str| match name {
-                name if name.ends_with(".log") => 0,
-                name if name.starts_with(CURRENT) => 1,
-                _ => 2,
-            };
-            for step in 0..3 {
-                let mut removed = false;
-                for name in names.iter().filter(|n| *n != LOCK && rank(n) == step) {
-                    let path = self.directory.join(name);
-                    fs::remove_file(&path).during("remove", &path)?;
-                    removed = true;
-                }
-                if removed {
-                    flush_directory(&self.directory)?;
-                }
+            if self.directory.exists() {
+                let away = discarded(&self.directory);
+                fs::rename(&self.directory, &away).during("move away the directory", &self.directory)?;
+                flush_directory(&parent_of(&self.directory))?;
+                remove_directory(&away)?;
             }
             *present = false;
         }
@@ -118,10 +105,7 @@ impl FabricIndex {
 
     /// A copy that can be opened, because opening changes files. Tables are never changed: links do.
     fn copy(&self) -> Result<PathBuf, FileError> {
-        let copy = self.directory.with_extension("read~");
-        if copy.exists() {
-            fs::remove_dir_all(&copy).during("remove the directory", &copy)?;
-        }
+        let copy = copy_of(&self.directory);
         fs::create_dir(&copy).during("create the directory", &copy)?;
         for name in names_in(&self.directory)?.iter().filter(|n| *n != LOCK) {
             let (from, to) = (self.directory.join(name), copy.join(name));
@@ -131,6 +115,22 @@ impl FabricIndex {
             }
         }
         Ok(copy)
+    }
+}
+
+fn copy_of(directory: &Path) -> PathBuf {
+    directory.with_extension("copy~")
+}
+
+fn discarded(directory: &Path) -> PathBuf {
+    directory.with_extension("discarded~")
+}
+
+fn remove_directory(directory: &Path) -> Result<(), FileError> {
+    if directory.exists() {
+        fs::remove_dir_all(directory).during("remove the directory", directory)
+    } else {
+        Ok(())
     }
 }
 

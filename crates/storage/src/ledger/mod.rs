@@ -7,7 +7,8 @@
 //! ```text
 //! chains/<channel>/blockfile_NNNNNN   the blocks
 //! offsets/<channel>                   where each block is, and how much was flushed   (ours)
-//! index/                              Fabric's index, until our first block; the lock file
+//! index/                              Fabric's index, until our first block
+//! causeway.lock                       held by the process that has the directory open  (ours)
 //! pendingops/join/<channel>.join      join blocks
 //! pendingops/remove/<channel>.remove  removals in progress
 //! ```

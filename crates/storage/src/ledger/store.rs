@@ -1,30 +1,35 @@
 //! The ledgers of a node: the directory `FileLedger.Location`.
 
 use super::{
-    CHAINS, Ledger, LedgerOptions, StoreError, check_name,
+    CHAINS, Ledger, LedgerOptions, StoreError,
+    blocks::Shared,
+    check_name,
     fabric_index::{Checkpoint, FabricIndex},
     files,
     pending::{JoinBlocks, Markers},
     recover::Places,
 };
 use crate::durable::{
-    FileError, create_directory, names_in, remove_file, remove_transient_files, replace_file,
+    self, Context, FileError, create_directory, names_in, remove_file, remove_transient_files, replace_file,
 };
 use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
+    fs::{File, OpenOptions},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 const OFFSETS: &str = "offsets";
+const LOCK: &str = "causeway.lock";
 
-/// The ledgers of a node. Locked against other processes, Fabric's orderer included, while it lives.
+/// The ledgers of a node. Locked against other processes while it, or a ledger of it, lives.
 #[derive(Debug)]
 pub struct LedgerStore {
     location: PathBuf,
     options: LedgerOptions,
     fabric_index: Arc<FabricIndex>,
+    lock: Arc<File>,
     join_blocks: JoinBlocks,
     removals: Markers,
     channels: Mutex<Channels>,
@@ -43,7 +48,8 @@ impl LedgerStore {
     pub fn open(location: &Path, options: LedgerOptions) -> Result<Self, StoreError> {
         let chains = location.join(CHAINS);
         create_directory(&chains)?;
-        let fabric_index = Arc::new(FabricIndex::lock(location)?);
+        let lock = Arc::new(lock(location)?);
+        let fabric_index = Arc::new(FabricIndex::open(location)?);
         let offsets = location.join(OFFSETS);
         create_directory(&offsets)?;
         remove_transient_files(&offsets)?;
@@ -52,6 +58,7 @@ impl LedgerStore {
             location: location.to_path_buf(),
             options,
             fabric_index,
+            lock,
             join_blocks: JoinBlocks::open(location)?,
             removals: Markers::open(location, "remove")?,
             channels: Mutex::new(Channels { open: BTreeMap::new(), fabric_checkpoints }),
@@ -98,13 +105,12 @@ impl LedgerStore {
             fabric: fabric.map(|checkpoint| (self.fabric_index.directory(), *checkpoint)),
         }
         .recover()?;
-        let ledger = Arc::new(Ledger::new(
-            channel,
-            directory,
-            self.options.clone(),
-            self.fabric_index.clone(),
-            recovered,
-        ));
+        let shared = Shared {
+            options: self.options.clone(),
+            fabric_index: self.fabric_index.clone(),
+            _lock: self.lock.clone(),
+        };
+        let ledger = Arc::new(Ledger::new(channel, directory, shared, recovered));
         channels.fabric_checkpoints.remove(channel);
         channels.open.insert(channel.to_owned(), ledger.clone());
         Ok(ledger)
@@ -141,6 +147,18 @@ impl LedgerStore {
 
     fn offsets_of(&self, channel: &str) -> PathBuf {
         self.location.join(OFFSETS).join(channel)
+    }
+}
+
+/// Takes the directory for this process.
+fn lock(location: &Path) -> Result<File, StoreError> {
+    let path = location.join(LOCK);
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
+    let file = file.during("open the lock file", &path)?;
+    if durable::lock(&file, &path)? {
+        Ok(file)
+    } else {
+        Err(StoreError::InUse { location: location.to_path_buf() })
     }
 }
 
