@@ -3,7 +3,8 @@
 //!
 //! [`node::run`] assembles everything from [`settings`]. Clients come in through
 //! [`broadcast`] and [`deliver`], other orderers through [`cluster`]; [`registrar`] keeps
-//! the channels; [`operations`], [`participation`] and [`admin`] are the HTTP side.
+//! the channels; [`operations`], [`participation`] and [`admin`] are the HTTP side, over
+//! [`http_listener`].
 
 pub mod admin;
 pub mod broadcast;
@@ -11,6 +12,8 @@ pub mod certificates;
 pub mod cluster;
 pub mod deliver;
 pub mod grpc;
+pub mod health;
+pub mod http_listener;
 pub mod logging;
 pub mod metrics;
 pub mod node;
@@ -20,3 +23,4 @@ pub mod registrar;
 pub mod settings;
 pub mod tls;
 pub mod trace_dir;
+pub mod version;

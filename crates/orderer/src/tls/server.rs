@@ -27,11 +27,13 @@ pub enum ClientCertificates {
     /// Asked for, not checked: the cluster service knows consenters by their keys, and clients of
     /// Broadcast and Deliver sign what they send. Whoever shows one must hold its key.
     Requested,
+    /// Asked for, and checked against a pool when shown.
+    Optional(Arc<TrustPool>),
     /// Demanded and checked against a pool.
     Required(Arc<TrustPool>),
 }
 
-/// The TLS configuration of a gRPC listener.
+/// The TLS configuration of a gRPC listener; for HTTP/1.1, change its ALPN protocols.
 ///
 /// # Errors
 ///
@@ -75,7 +77,7 @@ impl ClientCertVerifier for Verifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        if let ClientCertificates::Required(pool) = &self.clients {
+        if let ClientCertificates::Optional(pool) | ClientCertificates::Required(pool) = &self.clients {
             pool.roots()
                 .verify(leaf, intermediates, Usage::Client, now)
                 .map_err(|e| Error::InvalidCertificate(e.as_certificate_error()))?;
