@@ -182,6 +182,9 @@ pub enum ClusterError {
     /// Raft refused the message.
     #[error("failed to process Raft Step message: {0}")]
     Step(String),
+    /// The message to be ordered is no envelope, or says nothing about its channel.
+    #[error("malformed transaction: {0}")]
+    MalformedEnvelope(String),
     /// The request carries no envelope.
     #[error("submit request of channel {0} carries no envelope")]
     NoEnvelope(String),

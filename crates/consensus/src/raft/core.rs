@@ -15,6 +15,8 @@ use raft::{
     eraftpb::{Entry, HardState, Message, MessageType, Snapshot},
 };
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use crate::{
     chain::{OrderError, Submission},
     metrics::{Counter, Gauge, Metrics, Timer},
@@ -76,7 +78,7 @@ pub(crate) enum Input {
     /// A message was taken in here.
     Submit(Submission, Ticket),
     /// A message was taken in by another node that numbers what it sends.
-    Numbered { origin: u64, message: Numbered },
+    Numbered { origin: u64, message: Numbered, permit: Option<OwnedSemaphorePermit> },
     /// What the leader was sent from this number on did not reach its stream.
     NotForwarded { term: u64, from_sequence: u64 },
     /// All that was to be persisted up to this number is durable.
@@ -347,9 +349,9 @@ impl Core {
                 }
             }
             Input::Submit(submission, ticket) => self.pending.insert(submission, ticket),
-            Input::Numbered { origin, message } => {
+            Input::Numbered { origin, message, permit } => {
                 if let Some(leading) = &mut self.leading {
-                    leading.take_numbered(origin, message);
+                    leading.take_numbered(origin, message, permit);
                 }
             }
             Input::NotForwarded { term, from_sequence } => {
@@ -395,6 +397,11 @@ impl Core {
     pub(crate) fn abandon(&mut self, reason: &OrderError) {
         self.failed = true;
         self.pending.abandon(reason);
+    }
+
+    /// The chain can not go on; the next [`Core::advance`] says so.
+    pub(crate) fn break_off(&mut self, reason: String) {
+        self.fail(reason);
     }
 
     fn fail(&mut self, reason: String) {
@@ -615,7 +622,7 @@ impl Core {
         }
     }
 
-    fn is_transferring(&self) -> bool {
+    pub(crate) fn is_transferring(&self) -> bool {
         self.raft.raft.lead_transferee.is_some()
     }
 

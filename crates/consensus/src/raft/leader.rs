@@ -11,6 +11,7 @@ use channel::{
     cutter::{Batch, BlockCutter, Message},
 };
 use protos::orderer::BatchSize;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::chain::Submission;
 
@@ -22,6 +23,8 @@ use super::pending::Numbered;
 pub(crate) struct Ordered {
     pub(crate) submission: Submission,
     pub(crate) local: Option<u64>,
+    /// The room that it takes in the queue.
+    pub(crate) permit: Option<OwnedSemaphorePermit>,
 }
 
 /// The pipeline of one term of leadership.
@@ -120,7 +123,12 @@ impl Leading {
     /// A message that another node took in. What was sent in another term, was received before, or
     /// came before something that got lost is not taken: its sender will send it again if it is
     /// still needed.
-    pub(crate) fn take_numbered(&mut self, origin: u64, message: Numbered) {
+    pub(crate) fn take_numbered(
+        &mut self,
+        origin: u64,
+        message: Numbered,
+        permit: Option<OwnedSemaphorePermit>,
+    ) {
         if message.term != self.term {
             return;
         }
@@ -128,7 +136,7 @@ impl Leading {
         *expected = (*expected).max(message.oldest);
         if message.sequence == *expected {
             *expected += 1;
-            self.queue.push_back(Ordered { submission: message.submission, local: None });
+            self.queue.push_back(Ordered { submission: message.submission, local: None, permit });
         }
     }
 
@@ -216,9 +224,9 @@ mod tests {
             (4, 8, 8),
             (4, 9, 8),
         ] {
-            leading.take_numbered(2, numbered(term, sequence, oldest));
+            leading.take_numbered(2, numbered(term, sequence, oldest), None);
         }
-        leading.take_numbered(3, numbered(4, 1, 1));
+        leading.take_numbered(3, numbered(4, 1, 1), None);
         let taken: Vec<usize> =
             std::iter::from_fn(|| leading.next_queued()).map(|m| m.submission.size_bytes).collect();
         assert_eq!(taken, [1, 2, 8, 9, 1]);
