@@ -22,7 +22,10 @@ async fn order(network: &Network, through: u64, texts: impl Iterator<Item = Stri
 async fn wait_for_leader(network: &Network) {
     for node in network.nodes.values() {
         let mut errored = node.chain.errored();
-        tokio::time::timeout(Duration::from_secs(30), errored.wait_for(|errored| !errored)).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(30), errored.wait_for(|errored| !errored))
+            .await
+            .unwrap()
+            .unwrap();
     }
 }
 

@@ -19,11 +19,14 @@ pub(crate) struct CatchUp {
 }
 
 impl CatchUp {
-    pub(crate) fn new(state: Arc<ChannelState>, sources: Arc<dyn BlockSources>, ledger: IdleProbe, events: UnboundedSender<Event>) -> Self {
+    pub(crate) fn new(
+        state: Arc<ChannelState>,
+        sources: Arc<dyn BlockSources>,
+        ledger: IdleProbe,
+        events: UnboundedSender<Event>,
+    ) -> Self {
         Self { state, sources, ledger, events, running: None }
     }
-    pub(crate) fn begin(&mut self, _snapshot: Snapshot, _membership: Membership) {
-    }
-    pub(crate) async fn stop(&mut self) {
-    }
+    pub(crate) fn begin(&mut self, _snapshot: Snapshot, _membership: Membership) {}
+    pub(crate) async fn stop(&mut self) {}
 }

@@ -12,10 +12,7 @@ use identity::certificate::pem_to_der;
 use protos::{Message as _, etcdraft::ClusterMetadata, orderer::ConsensusRequest};
 use raft::eraftpb::{Message, Snapshot};
 use tokio::{
-    sync::{
-        OwnedSemaphorePermit, mpsc,
-        oneshot,
-    },
+    sync::{OwnedSemaphorePermit, mpsc, oneshot},
     time::{Instant, MissedTickBehavior},
 };
 
@@ -67,7 +64,11 @@ pub(crate) enum Event {
     Disk(Report),
     NotForwarded(NotForwarded),
     Pulled(Arc<channel::block::EncodedBlock>),
-    CaughtUp { snapshot: Snapshot, tip: Tip, membership: Membership },
+    CaughtUp {
+        snapshot: Snapshot,
+        tip: Tip,
+        membership: Membership,
+    },
     CatchUpFailed(String),
     /// Others have this configuration block.
     Behind(Snapshot),
@@ -224,7 +225,9 @@ impl Driver {
     fn taken(&mut self, now: Duration, taken: Taken) {
         let input = match taken {
             Taken::Own(submission, ticket) => Input::Submit(submission, ticket),
-            Taken::Numbered { origin, message, permit } => Input::Numbered { origin, message, permit: Some(permit) },
+            Taken::Numbered { origin, message, permit } => {
+                Input::Numbered { origin, message, permit: Some(permit) }
+            }
         };
         self.input(now, input);
     }
@@ -235,7 +238,9 @@ impl Driver {
             Event::Disk(Report::Written(number)) => Input::Written(number),
             Event::Disk(Report::SnapshotSaved(index)) => Input::SnapshotSaved(index),
             Event::Disk(Report::Failed(reason)) => return Some(End::Failed(reason)),
-            Event::NotForwarded(NotForwarded { term, from_sequence }) => Input::NotForwarded { term, from_sequence },
+            Event::NotForwarded(NotForwarded { term, from_sequence }) => {
+                Input::NotForwarded { term, from_sequence }
+            }
             Event::Pulled(block) => Input::Pulled(block),
             Event::CaughtUp { snapshot, tip, membership } => Input::CaughtUp { snapshot, tip, membership },
             Event::CatchUpFailed(reason) => return Some(End::Failed(reason)),

@@ -210,7 +210,8 @@ impl Chain for RaftChain {
         let malformed = |error: envelope::EnvelopeError| ClusterError::MalformedEnvelope(error.to_string());
         let (envelope, canonical) = envelope::decode_canonical(request.payload).map_err(malformed)?;
         let header = envelope::channel_header(&envelope).map_err(malformed)?;
-        let is_config = [HeaderType::Config as i32, HeaderType::OrdererTransaction as i32].contains(&header.r#type);
+        let is_config =
+            [HeaderType::Config as i32, HeaderType::OrdererTransaction as i32].contains(&header.r#type);
         let submission = Submission {
             kind: if is_config { Kind::Config } else { Kind::Normal },
             size_bytes: envelope::size_bytes(&envelope),

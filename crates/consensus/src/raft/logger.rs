@@ -18,9 +18,12 @@ impl Drain for ToTracing {
 
     fn log(&self, record: &Record<'_>, _: &OwnedKVList) -> Result<(), Never> {
         // The core says it itself, with Fabric's words.
-        let is_said = record.level() == Level::Warning && record.msg().to_string().starts_with("stepped down");
+        let is_said =
+            record.level() == Level::Warning && record.msg().to_string().starts_with("stepped down");
         let is_wanted = match record.level() {
-            Level::Critical | Level::Error => tracing::enabled!(target: "orderer.consensus.etcdraft", tracing::Level::ERROR),
+            Level::Critical | Level::Error => {
+                tracing::enabled!(target: "orderer.consensus.etcdraft", tracing::Level::ERROR)
+            }
             Level::Warning => tracing::enabled!(target: "orderer.consensus.etcdraft", tracing::Level::WARN),
             Level::Info => tracing::enabled!(target: "orderer.consensus.etcdraft", tracing::Level::INFO),
             Level::Debug | Level::Trace => false,
@@ -40,7 +43,9 @@ impl Drain for ToTracing {
             Level::Warning => {
                 tracing::warn!(target: "orderer.consensus.etcdraft", channel = %channel, node, "{text}{pairs}");
             }
-            _ => tracing::info!(target: "orderer.consensus.etcdraft", channel = %channel, node, "{text}{pairs}"),
+            _ => {
+                tracing::info!(target: "orderer.consensus.etcdraft", channel = %channel, node, "{text}{pairs}")
+            }
         }
         Ok(())
     }

@@ -115,7 +115,11 @@ pub fn start(
 
     let last = state.last_block()?;
     // The block that begins a channel or a segment has no metadata of this consenter.
-    let metadata = if last.number() == 0 { Default::default() } else { block::consenter_metadata(last.block()).map_err(ChannelError::from)? };
+    let metadata = if last.number() == 0 {
+        Default::default()
+    } else {
+        block::consenter_metadata(last.block()).map_err(ChannelError::from)?
+    };
     let membership = Membership::new(config, &metadata).map_err(|e| StartError::Membership(e.to_string()))?;
     let id = membership.ids()[position];
     let tip = Tip { number: last.number(), hash: last.header_hash() };
@@ -148,7 +152,8 @@ pub fn start(
     let rules = Arc::new(ChannelRules(state.clone()));
     let start = Start { settings, log: opened.log, membership, tip };
     let logger = library_logger(&channel, id);
-    let core = Core::new(start, rules, metrics.clone(), &logger).map_err(|e| StartError::Raft(e.to_string()))?;
+    let core =
+        Core::new(start, rules, metrics.clone(), &logger).map_err(|e| StartError::Raft(e.to_string()))?;
 
     let (messages, messages_in) = mpsc::channel(MESSAGE_QUEUE);
     let (taken, taken_in) = mpsc::unbounded_channel();
@@ -157,11 +162,16 @@ pub fn start(
 
     let election_timeout = tick_interval * raft_options.election_tick;
     let files = LogFiles { wal: opened.wal, snapshots: opened.snapshots, election_timeout };
-    let disk = Disk::new(files, state.clone(), metrics.clone(), Arc::new({
-        let events = events.clone();
-        // When the driver is gone, nobody waits for the report.
-        move |report| drop(events.send(Event::Disk(report)))
-    }));
+    let disk = Disk::new(
+        files,
+        state.clone(),
+        metrics.clone(),
+        Arc::new({
+            let events = events.clone();
+            // When the driver is gone, nobody waits for the report.
+            move |report| drop(events.send(Event::Disk(report)))
+        }),
+    );
     let forwarder = Forwarder {
         channel: channel.clone(),
         node: id,
@@ -222,7 +232,10 @@ fn open_log(
     if let Some(repaired) = &contents.repaired {
         tracing::warn!(target: "orderer.consensus.etcdraft", channel, node = id, "{repaired}");
     }
-    let unknown = |error: super::convert::ConvertError| StartError::Entry { path: path.clone(), reason: error.to_string() };
+    let unknown = |error: super::convert::ConvertError| StartError::Entry {
+        path: path.clone(),
+        reason: error.to_string(),
+    };
     let mut entries: Vec<_> =
         contents.entries.into_iter().map(entry_in).collect::<Result<_, _>>().map_err(unknown)?;
     let mut hard_state = hard_state_in(&contents.hard_state);
@@ -231,7 +244,9 @@ fn open_log(
     match first {
         Some((members, height)) if is_untouched => {
             if height > 1 {
-                info(format_args!("Consensus-type migration detected, starting new raft node on an existing channel; height={height}"));
+                info(format_args!(
+                    "Consensus-type migration detected, starting new raft node on an existing channel; height={height}"
+                ));
             }
             info(format_args!("Starting raft node as part of a new channel"));
             (hard_state, entries) = bootstrap::first_entries(members);
@@ -263,7 +278,10 @@ impl Rules for ChannelRules {
         match bundle.orderer() {
             Some(orderer) => (orderer.batch_size, orderer.batch_timeout),
             // The filters let no configuration without this section through.
-            None => (BatchSize { max_message_count: 1, absolute_max_bytes: 1, preferred_max_bytes: 1 }, Duration::ZERO),
+            None => (
+                BatchSize { max_message_count: 1, absolute_max_bytes: 1, preferred_max_bytes: 1 },
+                Duration::ZERO,
+            ),
         }
     }
 

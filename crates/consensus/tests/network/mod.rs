@@ -38,7 +38,11 @@ pub struct Wires {
 
 impl Wires {
     fn reach(&self, from: u64, to: u64) -> Result<Arc<dyn Chain>, TransportError> {
-        let lost = || TransportError::NotConnected { id: to, endpoint: "memory".to_owned(), state: "TRANSIENT_FAILURE" };
+        let lost = || TransportError::NotConnected {
+            id: to,
+            endpoint: "memory".to_owned(),
+            state: "TRANSIENT_FAILURE",
+        };
         if self.cut.lock().unwrap().contains(&(from, to)) {
             return Err(lost());
         }
@@ -50,7 +54,11 @@ impl Wires {
         let mut cut = self.cut.lock().unwrap();
         for other in others {
             for wire in [(node, *other), (*other, node)] {
-                if is_cut { cut.insert(wire) } else { cut.remove(&wire) };
+                if is_cut {
+                    cut.insert(wire)
+                } else {
+                    cut.remove(&wire)
+                };
             }
         }
     }
@@ -186,7 +194,12 @@ impl Network {
             let mut watch = node.state.watch_height();
             let reached = watch.wait_for(|reached| *reached >= height);
             if tokio::time::timeout(Duration::from_secs(30), reached).await.is_err() {
-                panic!("node {} has {} blocks, not {height}: {:?}", node.id, node.state.height(), node.chain.relation_and_status());
+                panic!(
+                    "node {} has {} blocks, not {height}: {:?}",
+                    node.id,
+                    node.state.height(),
+                    node.chain.relation_and_status()
+                );
             }
         }
     }
@@ -215,5 +228,12 @@ impl Network {
 fn open(dir: &Path, identity: &NodeIdentity) -> Arc<ChannelState> {
     let store = LedgerStore::open(dir, LedgerOptions::default()).unwrap();
     let ledger = store.open_channel(CHANNEL).unwrap();
-    ChannelState::open(CHANNEL, ledger, identity.signer.clone(), ChannelOptions::default(), Arc::new(NoEvents)).unwrap()
+    ChannelState::open(
+        CHANNEL,
+        ledger,
+        identity.signer.clone(),
+        ChannelOptions::default(),
+        Arc::new(NoEvents),
+    )
+    .unwrap()
 }

@@ -6,7 +6,7 @@ use channel::{
     block::EncodedBlock,
     envelope::Draft,
     genesis::{
-        ApplicationSection, Consensus, GenesisDescription, Organization, OrdererSection, PolicyRule,
+        ApplicationSection, Consensus, GenesisDescription, OrdererSection, Organization, PolicyRule,
         default_raft_options,
     },
 };
@@ -45,7 +45,8 @@ pub struct NodeIdentity {
 
 impl Org {
     pub fn new() -> Self {
-        let now_unix = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
+        let now_unix =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
         let ca = CertificateAuthority::new("ca.example.com", "example.com", now_unix).unwrap();
         let tls_ca = CertificateAuthority::new("tlsca.example.com", "example.com", now_unix).unwrap();
         let admin = signer(&ca, "admin", now_unix);
@@ -66,7 +67,8 @@ impl Org {
     }
 
     pub fn genesis(&self, channel: &str, consensus: Consensus, batch: (u32, Duration)) -> Arc<EncodedBlock> {
-        let pem = |authority: &CertificateAuthority| bytes::Bytes::from(authority.certificate_pem().to_owned());
+        let pem =
+            |authority: &CertificateAuthority| bytes::Bytes::from(authority.certificate_pem().to_owned());
         let files = MspFiles {
             cacerts: vec![("ca.pem".to_owned(), pem(&self.ca))],
             admincerts: vec![("admin.pem".to_owned(), self.admin.certificate().to_pem().into())],
@@ -75,8 +77,9 @@ impl Org {
         };
         let msp = files.fabric_config(MSP_ID).unwrap();
         let member = PolicyRule::Signature(format!("OR('{MSP_ID}.member')"));
-        let policies: BTreeMap<_, _> =
-            ["Readers", "Writers", "Admins", "Endorsement"].map(|name| (name.to_owned(), member.clone())).into();
+        let policies: BTreeMap<_, _> = ["Readers", "Writers", "Admins", "Endorsement"]
+            .map(|name| (name.to_owned(), member.clone()))
+            .into();
         let organization = Organization {
             name: "Org".to_owned(),
             msp: MspConfig { r#type: 0, config: msp.encode_to_vec().into() },
@@ -98,8 +101,10 @@ impl Org {
     /// A transaction of a client.
     pub fn transaction(&self, channel: &str, text: &str) -> Submission {
         let data = bytes::Bytes::from(text.to_owned());
-        let envelope =
-            Draft::new(HeaderType::Message, channel, data, self.now_unix).with_tx_id().sign(&self.admin).unwrap();
+        let envelope = Draft::new(HeaderType::Message, channel, data, self.now_unix)
+            .with_tx_id()
+            .sign(&self.admin)
+            .unwrap();
         Submission {
             kind: Kind::Normal,
             size_bytes: channel::envelope::size_bytes(&envelope),

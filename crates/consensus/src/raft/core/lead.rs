@@ -92,7 +92,11 @@ impl Core {
         let leading = self.leading.as_mut()?;
         let term = leading.term;
         let own = |pending: &mut super::Pending| {
-            pending.take_for_ordering(term).map(|(id, submission)| Ordered { submission, local: Some(id), permit: None })
+            pending.take_for_ordering(term).map(|(id, submission)| Ordered {
+                submission,
+                local: Some(id),
+                permit: None,
+            })
         };
         self.others_first = !self.others_first;
         if self.others_first {
