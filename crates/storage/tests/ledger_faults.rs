@@ -292,6 +292,43 @@ fn a_full_disk_leaves_nothing_half_written() {
     append_next(&ledger);
 }
 
+#[test]
+fn a_flush_that_fails_poisons_the_ledger() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let ledger = open(disk.path()).unwrap();
+    // Enough blocks that their offsets need a page that the disk does not have.
+    let blocks = chain(300, 10);
+    blocks.iter().for_each(|block| ledger.append(block).unwrap());
+    disk.fill();
+    let error = ledger.flush().unwrap_err().to_string();
+    assert!(error.contains("offsets/ch1") && error.contains("No space left on device"), "{error}");
+    assert_eq!(ledger.durable_height(), 0);
+    fs::remove_file(disk.path().join("filler")).unwrap();
+    // There is room again, but what became of the flush is not known.
+    let next = Arc::new(block(300, ledger.last_header_hash().to_vec(), 1));
+    for refused in [ledger.flush(), ledger.append(&next)] {
+        assert!(matches!(refused, Err(StoreError::Poisoned { .. })));
+    }
+    assert_eq!(ledger.block(299).unwrap().unwrap(), blocks[299]);
+    drop(ledger);
+    let ledger = open(disk.path()).unwrap();
+    assert_eq!(ledger.height(), 300);
+    append_next(&ledger);
+}
+
+#[test]
+fn a_read_only_disk_is_named() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    three_blocks(disk.path(), 3);
+    disk.make_read_only();
+    let error = open(disk.path()).unwrap_err().to_string();
+    assert!(
+        error.contains("Read-only file system") && error.contains(disk.path().to_str().unwrap()),
+        "{error}"
+    );
+    assert_sound(disk.path(), 3);
+}
+
 /// The process that is killed: appends and flushes as fast as it can and tells what is durable.
 #[test]
 #[ignore = "a child of the test below"]

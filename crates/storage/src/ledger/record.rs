@@ -157,8 +157,8 @@ fn take_list(
     entry: &'static str,
 ) -> Result<Vec<Bytes>, RecordError> {
     let count = take_number(record, count)?;
-    // The count is not trusted with an allocation: every entry takes a byte at least.
-    let mut entries = Vec::with_capacity(count.min(record.len() as u64) as usize);
+    // The count is not trusted with a large allocation.
+    let mut entries = Vec::with_capacity(count.min(4096) as usize);
     for _ in 0..count {
         entries.push(take_bytes(record, entry)?);
     }

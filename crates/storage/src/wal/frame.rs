@@ -177,7 +177,7 @@ impl<'a> Decoder<'a> {
         }
         let size = field & ((1 << 56) - 1);
         let padding = if field >> 63 == 1 { field >> 56 & 7 } else { 0 };
-        if padding != size.wrapping_neg() % 8 {
+        if size == 0 || padding != size.wrapping_neg() % 8 {
             return Ok(Frame::Damaged(
                 "the length of the record and its padding do not go together".to_owned(),
             ));

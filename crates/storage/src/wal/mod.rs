@@ -236,7 +236,8 @@ impl Wal {
 
     fn begin_next_segment(&mut self) -> Result<(), FileError> {
         self.flush()?;
-        let segment = Segment { sequence: self.segment.sequence + 1, first_index: self.last_index + 1 };
+        let segment =
+            Segment { sequence: self.segment.sequence + 1, first_index: self.last_index.saturating_add(1) };
         let path = segment.path(&self.directory);
         let temporary = PathBuf::from(format!("{}{TEMPORARY}", path.display()));
         let mut file = segment::create(&temporary)?;

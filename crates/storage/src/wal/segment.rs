@@ -28,7 +28,9 @@ impl Segment {
         let (sequence, first_index) = name.strip_suffix(".wal")?.split_once('-')?;
         let number =
             |digits: &str| (digits.len() == 16).then(|| u64::from_str_radix(digits, 16).ok()).flatten();
-        Some(Self { sequence: number(sequence)?, first_index: number(first_index)? })
+        // After the last number that there is no segment could follow.
+        let sequence = number(sequence).filter(|sequence| *sequence < u64::MAX)?;
+        Some(Self { sequence, first_index: number(first_index)? })
     }
 }
 
@@ -48,7 +50,7 @@ pub(super) fn from_index(directory: &Path, index: u64) -> Result<Vec<Segment>, W
     };
     segments.drain(..first);
     for pair in segments.windows(2) {
-        if pair[1].sequence != pair[0].sequence + 1 {
+        if pair[1].sequence - 1 != pair[0].sequence {
             return incomplete(format!("segment {:016x} is missing", pair[0].sequence + 1));
         }
     }
