@@ -73,10 +73,11 @@ fn vectors_chains_are_accepted_in_any_batches() {
 }
 
 type Tamper = fn(&mut Vec<Block>, usize);
+type IsExpected = fn(&ReplicationError) -> bool;
 
 #[test]
 fn vectors_tampered_chains_are_refused() {
-    let cases: &[(&str, Tamper, fn(&ReplicationError) -> bool)] = &[
+    let cases: &[(&str, Tamper, IsExpected)] = &[
         ("missing", |blocks, at| drop(blocks.remove(at)), |e| matches!(e, ReplicationError::Number { .. })),
         (
             "repeated",
