@@ -63,7 +63,7 @@ pub enum ListenError {
         /// `Operations` or `Admin`.
         section: &'static str,
         /// What is wrong with it.
-        source: TlsError,
+        source: Box<TlsError>,
     },
     /// Nobody could connect.
     #[error(
@@ -167,7 +167,7 @@ fn acceptor(section: &'static str, settings: &Tls) -> Result<Option<TlsAcceptor>
     if !settings.enabled {
         return Ok(None);
     }
-    let wrong = |source| ListenError::Tls { section, source };
+    let wrong = |source| ListenError::Tls { section, source: Box::new(source) };
     let keys = KeyPair::read(&settings.certificate, &settings.private_key).map_err(wrong)?;
     let roots = keys::read_certificates("client root", &settings.client_root_cas).map_err(wrong)?;
     if settings.client_auth_required && roots.is_empty() {

@@ -195,13 +195,16 @@ impl Instrument for Histogram {
     }
 }
 
+/// Label values with what is measured for them.
+type Child<T, const N: usize> = ([Box<str>; N], Arc<T>);
+
 /// One metric with all its children, one for each combination of label values seen.
 #[derive(Debug)]
 pub struct Family<T, const N: usize> {
     description: Description,
     sampled: bool,
     /// Sorted by label values.
-    children: RwLock<Vec<([Box<str>; N], Arc<T>)>>,
+    children: RwLock<Vec<Child<T, N>>>,
 }
 
 impl<T: Instrument, const N: usize> Family<T, N> {
@@ -230,7 +233,7 @@ impl<T: Instrument, const N: usize> Family<T, N> {
 }
 
 fn position<T, const N: usize>(
-    children: &[([Box<str>; N], Arc<T>)],
+    children: &[Child<T, N>],
     values: &[&str; N],
 ) -> Result<usize, usize> {
     children.binary_search_by(|(labels, _)| {

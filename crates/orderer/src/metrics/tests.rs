@@ -96,8 +96,11 @@ fn touch_all(metrics: &Metrics) {
     }
 }
 
-/// Reads the text format back: family name to its type and labels, and the sample names.
-fn parse(text: &str) -> (BTreeMap<String, (String, Vec<String>)>, BTreeSet<String>) {
+/// Type and labels of each family.
+type Families = BTreeMap<String, (String, Vec<String>)>;
+
+/// Reads the text format back: the families and the sample names.
+fn parse(text: &str) -> (Families, BTreeSet<String>) {
     let mut families = BTreeMap::new();
     let mut samples = BTreeSet::new();
     let mut family = String::new();

@@ -78,7 +78,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The environment's value for a path; an empty one counts as none.
-    fn from_environment(&self, path: &str) -> Option<&'a str> {
+    fn environment_value(&self, path: &str) -> Option<&'a str> {
         let name = format!("{PREFIX}{}", path.replace('.', "_")).to_uppercase();
         let value = self.environment.get(&name)?;
         self.noted.borrow_mut().environment_used.insert(name);
@@ -158,7 +158,7 @@ impl<'a> Section<'a> {
     /// A section of this one.
     pub(super) fn section(&self, key: &str) -> Section<'a> {
         let path = self.path_of(key);
-        let kind_instead = if self.reader.from_environment(&path).is_some() {
+        let kind_instead = if self.reader.environment_value(&path).is_some() {
             Some("string".to_owned())
         } else {
             self.entry(key).and_then(|entry| match &entry.node.value {
@@ -208,12 +208,12 @@ impl<'a> Section<'a> {
         if entry.is_none() && self.opaque {
             return Source::Absent;
         }
-        if let Some(text) = self.reader.from_environment(&path) {
+        if let Some(text) = self.reader.environment_value(&path) {
             return Source::Environment(text);
         }
         match entry.map(|entry| &entry.node) {
             None | Some(Node { value: Value::Null, .. }) => {
-                match self.reader.from_environment(&format!("{path}.File")) {
+                match self.reader.environment_value(&format!("{path}.File")) {
                     Some(name) => self.file(&path, name),
                     None => Source::Absent,
                 }
@@ -222,8 +222,8 @@ impl<'a> Section<'a> {
                 let file = entries.iter().find(|entry| entry.key == "File" || entry.key == "file");
                 match file.map(|entry| &entry.node.value) {
                     Some(Value::Scalar { text, .. }) => {
-                        let from_environment = self.reader.from_environment(&format!("{path}.File"));
-                        self.file(&path, from_environment.unwrap_or(text))
+                        let overriding = self.reader.environment_value(&format!("{path}.File"));
+                        self.file(&path, overriding.unwrap_or(text))
                     }
                     Some(_) => {
                         self.reader.problem(format!(

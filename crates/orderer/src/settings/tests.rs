@@ -3,7 +3,7 @@
 use super::*;
 use std::time::Duration;
 
-fn read(text: &str, environment: &[(&str, &str)]) -> Result<Loaded, SettingsError> {
+fn read(text: &str, environment: Variables<'_>) -> Result<Loaded, SettingsError> {
     let environment = environment.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
     parse(text, &environment, Path::new("/cfg/orderer.yaml"), &|path| match path.to_str() {
         Some("secret") => Ok(b"from the file".to_vec()),
@@ -79,8 +79,11 @@ fn the_defaults_are_fabrics() {
     }
 }
 
+/// Variables of an environment.
+type Variables<'a> = &'a [(&'a str, &'a str)];
+
 /// Text, environment, a setting and what it is then.
-const GOOD: &[(&str, &[(&str, &str)], &str, &str)] = &[
+const GOOD: &[(&str, Variables<'_>, &str, &str)] = &[
     ("general: {LISTENPORT: 7}", &[], "General.ListenPort", "7"),
     ("General: {ListenPort: 7}", &[("ORDERER_GENERAL_LISTENPORT", "8")], "General.ListenPort", "8"),
     ("General: {}", &[("ORDERER_GENERAL_LISTENPORT", "0x10")], "General.ListenPort", "16"),
@@ -179,7 +182,7 @@ fn anchors_and_merges() {
 }
 
 /// Text, environment and the whole error.
-const BAD: &[(&str, &[(&str, &str)], &str)] = &[
+const BAD: &[(&str, Variables<'_>, &str)] = &[
     (
         "General:\n  ListenPort: 7050\n  Bogus: 1\n",
         &[],

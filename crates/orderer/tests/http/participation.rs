@@ -185,6 +185,9 @@ async fn refused_removals_and_unknown_channels() {
     }
 }
 
+/// Method, path, header lines and body; status and error text of the reply.
+type BadRequest<'a> = (&'a str, &'a str, &'a [&'a str], &'a [u8], u16, &'a str);
+
 #[tokio::test]
 async fn bad_requests() {
     const ONE: &str = "/participation/v1/channels/ch1";
@@ -199,7 +202,7 @@ async fn bad_requests() {
     let cannot_parse =
         "cannot unmarshal file part config-block into a block: proto: cannot parse invalid wire-format data";
     let not_json = "response Content-Type is application/json only";
-    let cases: &[(&str, &str, &[&str], &[u8], u16, &str)] = &[
+    let cases: &[BadRequest<'_>] = &[
         ("GET", CHANNELS, &["Accept: text/html"], b"", 406, not_json),
         ("GET", ONE, &["Accept: text/html, image/png"], b"", 406, not_json),
         ("DELETE", ONE, &["Accept: text/html"], b"", 406, not_json),
