@@ -232,10 +232,7 @@ impl<T: Instrument, const N: usize> Family<T, N> {
     }
 }
 
-fn position<T, const N: usize>(
-    children: &[Child<T, N>],
-    values: &[&str; N],
-) -> Result<usize, usize> {
+fn position<T, const N: usize>(children: &[Child<T, N>], values: &[&str; N]) -> Result<usize, usize> {
     children.binary_search_by(|(labels, _)| {
         let pairs = labels.iter().zip(values);
         pairs
