@@ -77,7 +77,9 @@ pub enum NodeError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// Orderers speak to each other over TLS only.
-    #[error("TLS is required for running ordering nodes of cluster type. Set General.TLS.Enabled, or configure the listener of General.Cluster")]
+    #[error(
+        "TLS is required for running ordering nodes of cluster type. Set General.TLS.Enabled, or configure the listener of General.Cluster"
+    )]
     TlsRequired,
     /// A gRPC listener cannot be opened.
     #[error(transparent)]

@@ -16,11 +16,8 @@ pub(super) fn read(directory: &Path, msp_id: &str) -> Result<SigningIdentity, No
     let files = |name: &str| {
         files_of(&directory.join(name)).map_err(|source| NodeError::MspDirectory { path: path(), source })
     };
-    let msp = MspFiles {
-        signcerts: files("signcerts")?,
-        keystore: files("keystore")?,
-        ..MspFiles::default()
-    };
+    let msp =
+        MspFiles { signcerts: files("signcerts")?, keystore: files("keystore")?, ..MspFiles::default() };
     msp.signing_identity(msp_id).map_err(|source| NodeError::Msp { path: path(), source })
 }
 

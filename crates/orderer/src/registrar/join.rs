@@ -38,7 +38,9 @@ impl JoinBlock {
         }
         let data = block.data.as_ref().map(|data| data.data.as_slice()).unwrap_or_default();
         if block::data_hash(data)[..] != header.data_hash[..] {
-            return Err(invalid("the data of the block does not match the data hash in its header".to_owned()));
+            return Err(invalid(
+                "the data of the block does not match the data hash in its header".to_owned(),
+            ));
         }
         let channel_id = block::channel_id(&block).map_err(|error| invalid(error.to_string()))?;
         Ok(Self { channel_id, number, is_system: bundle.consortiums().is_some(), block })

@@ -14,8 +14,8 @@ use consensus::{
     inactive::InactiveChain,
     raft,
 };
-use protos::common::Block;
 use prost::Message;
+use protos::common::Block;
 use storage::ledger::StoreError;
 
 use super::{ChannelHandle, LOG, Other, Registrar, events::Events};
@@ -136,7 +136,8 @@ impl Registrar {
 
     /// Replicates a channel instead of ordering it.
     fn follow(&self, channel_id: &str, join_block: Option<Block>) -> Result<(), OpenError> {
-        let _ = join_block; let chain: Arc<dyn Chain> = Arc::new(InactiveChain::not_serviced(channel_id));
+        let _ = join_block;
+        let chain: Arc<dyn Chain> = Arc::new(InactiveChain::not_serviced(channel_id));
         self.others.lock().insert(channel_id.to_owned(), Other::Followed(chain));
         self.show(channel_id);
         Ok(())

@@ -3,8 +3,8 @@
 use std::{fs, path::Path, sync::Arc};
 
 use channel::block::{self, EncodedBlock};
-use protos::common::Block;
 use prost::Message;
+use protos::common::Block;
 use storage::ledger::{LedgerStore, StoreError};
 
 use super::{LOG, Registrar, open::OpenError};
@@ -16,7 +16,9 @@ const SERVER_LOG: &str = "orderer.common.server";
 #[derive(Debug, thiserror::Error)]
 pub enum BootstrapError {
     /// The file is not there or cannot be read.
-    #[error("unable to bootstrap orderer. Error reading genesis block file {path}: {source}; set General.BootstrapFile to the genesis block, or General.BootstrapMethod to none")]
+    #[error(
+        "unable to bootstrap orderer. Error reading genesis block file {path}: {source}; set General.BootstrapFile to the genesis block, or General.BootstrapMethod to none"
+    )]
     Unreadable {
         /// The file.
         path: String,
@@ -24,7 +26,9 @@ pub enum BootstrapError {
         source: std::io::Error,
     },
     /// The file holds no block, or one that cannot begin a system channel.
-    #[error("failed validating bootstrap block {path}: {reason}; General.BootstrapFile must be the genesis block of a system channel")]
+    #[error(
+        "failed validating bootstrap block {path}: {reason}; General.BootstrapFile must be the genesis block of a system channel"
+    )]
     Invalid {
         /// The file.
         path: String,
@@ -46,7 +50,8 @@ pub fn bootstrap(store: &LedgerStore, file: &Path) -> Result<(), BootstrapError>
     let bytes = fs::read(file).map_err(|source| BootstrapError::Unreadable { path: path.clone(), source })?;
     let invalid = |reason: String| BootstrapError::Invalid { path: path.clone(), reason };
     let boot = Block::decode(bytes.as_slice()).map_err(|error| invalid(error.to_string()))?;
-    let bundle = channel::bundle::Bundle::from_config_block(&boot).map_err(|error| invalid(error.to_string()))?;
+    let bundle =
+        channel::bundle::Bundle::from_config_block(&boot).map_err(|error| invalid(error.to_string()))?;
     if bundle.consortiums().is_none() {
         let reason = "the block isn't a system channel block because it lacks ConsortiumsConfig";
         return Err(invalid(reason.to_owned()));
@@ -85,7 +90,8 @@ pub(super) fn write_genesis(
 impl Registrar {
     /// Makes the channel that a block of the system channel creates. Doing it again does nothing.
     pub(super) fn create_channel(&self, genesis: &EncodedBlock) -> Result<(), OpenError> {
-        let name = block::channel_id(genesis.block()).map_err(|error| OpenError::Genesis(error.to_string()))?;
+        let name =
+            block::channel_id(genesis.block()).map_err(|error| OpenError::Genesis(error.to_string()))?;
         if self.channels.get(&name).is_some() {
             return Ok(());
         }

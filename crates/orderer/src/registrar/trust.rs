@@ -43,8 +43,10 @@ impl Trust {
         let applications = bundle.application().into_iter().flat_map(|a| a.organizations.values());
         let consortiums = bundle.consortiums().into_iter().flat_map(|c| c.by_name.values());
         let members = applications.chain(consortiums.flat_map(|c| c.organizations.values()));
-        let roots =
-            ChannelRoots { orderers: orderers.flat_map(roots_of).collect(), members: members.flat_map(roots_of).collect() };
+        let roots = ChannelRoots {
+            orderers: orderers.flat_map(roots_of).collect(),
+            members: members.flat_map(roots_of).collect(),
+        };
         let mut channels = self.channels.lock();
         if channels.get(channel_id) != Some(&roots) {
             channels.insert(channel_id.to_owned(), roots);
