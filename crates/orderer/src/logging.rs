@@ -305,4 +305,21 @@ mod tests {
             assert!(text.contains(line), "{line} is missing in {text}");
         }
     }
+
+    proptest::proptest! {
+        /// Specs and formats come from operators: every text is followed or refused.
+        #[test]
+        fn no_spec_and_no_format_makes_logging_panic(
+            spec in "([a-z.,=:é]|debug|info){0,12}",
+            format in "(%\\{(time|id|level|color|message):?[-0-9.a-zA-Zé ]{0,8}\\}|%\\{|[\\}%a-zé.0-9]){0,8}",
+            message in "\\PC{0,20}",
+        ) {
+            let written = Written::default();
+            if let Ok(logging) = Logging::new(&spec, &format, Box::new(written.clone())) {
+                let subscriber = tracing_subscriber::registry().with(logging.layer());
+                tracing::subscriber::with_default(subscriber, || tracing::error!(target: "a.b", field = %message, "{message}"));
+                written.take();
+            }
+        }
+    }
 }

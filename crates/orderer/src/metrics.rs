@@ -6,6 +6,7 @@
 
 pub mod exposition;
 mod instrument;
+mod process;
 mod statsd;
 
 pub use instrument::{Counter, Description, Family, Gauge, Histogram, Instrument, Reading};
@@ -185,6 +186,13 @@ impl Metrics {
     pub fn expose(&self) -> String {
         let mut text = String::new();
         self.visit(|family| exposition::write(&mut text, family));
+        text
+    }
+
+    /// What a scrape gets: [`Metrics::expose`] and the process' own figures.
+    pub fn scrape(&self) -> String {
+        let mut text = self.expose();
+        process::write(&mut text);
         text
     }
 

@@ -58,7 +58,7 @@ fn router(operations: Operations, tls: bool) -> Router {
 }
 
 async fn metrics(State(operations): State<Operations>) -> Response {
-    text(StatusCode::OK, exposition::CONTENT_TYPE, operations.metrics.expose())
+    text(StatusCode::OK, exposition::CONTENT_TYPE, operations.metrics.scrape())
 }
 
 #[derive(Serialize)]

@@ -363,3 +363,17 @@ fn the_first_directory_with_a_file_wins() {
     let error = find(Some(empty.path())).unwrap_err().to_string();
     assert!(error.contains(empty.path().to_str().unwrap()) && error.contains("FABRIC_CFG_PATH"), "{error}");
 }
+
+proptest::proptest! {
+    /// Whatever the file and the environment hold, there is an answer.
+    #[test]
+    fn no_text_makes_the_reader_panic(
+        text in "(General|Kafka|TLS|Consensus|ListenPort|TimeWindow|x|&a|\\*a|<<|[:{}\\[\\], \n\"'0-9a-zé.-]){0,40}",
+        value in "\\PC{0,20}",
+    ) {
+        let _ = read(&text, &[("ORDERER_GENERAL_LISTENPORT", &value)]);
+        let _ = read("General: {}", &[("ORDERER_GENERAL_AUTHENTICATION_TIMEWINDOW", &value)]);
+        let _ = read("General: {}", &[("ORDERER_CHANNELPARTICIPATION_MAXREQUESTBODYSIZE", &value)]);
+        let _ = read("General: {}", &[("ORDERER_KAFKA_VERSION", &value)]);
+    }
+}

@@ -94,6 +94,9 @@ async fn metrics_are_scraped_as_text() {
     assert!(reply.body.contains("\ngrpc_comm_conn_opened 2\n"), "{}", reply.body);
     let version = format!("\nfabric_version{{version=\"{}\"}} 1\n", env!("CARGO_PKG_VERSION"));
     assert!(reply.body.contains(&version), "{}", reply.body);
+    if cfg!(target_os = "linux") {
+        assert!(reply.body.contains("\nprocess_resident_memory_bytes "), "{}", reply.body);
+    }
 
     let node = start(&plain(), MetricsProvider::Disabled).await;
     assert_eq!(send(node.listener.address(), "GET", "/metrics", &[], b"").await.status, 404);
