@@ -10,10 +10,22 @@ const TICKS_PER_SECOND: f64 = 100.0;
 pub(super) fn write(out: &mut String) {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let open_files = std::fs::read_dir("/proc/self/fd").map(Iterator::count).ok();
-    figures(out, &read("/proc/self/stat"), &read("/proc/self/status"), &read("/proc/self/limits"), &read("/proc/stat"));
+    figures(
+        out,
+        &read("/proc/self/stat"),
+        &read("/proc/self/status"),
+        &read("/proc/self/limits"),
+        &read("/proc/stat"),
+    );
     if let Some(count) = open_files {
         // The listing itself holds one open.
-        figure(out, "process_open_fds", "gauge", "Number of open file descriptors.", Some((count - 1) as f64));
+        figure(
+            out,
+            "process_open_fds",
+            "gauge",
+            "Number of open file descriptors.",
+            Some((count - 1) as f64),
+        );
     }
 }
 
@@ -24,14 +36,20 @@ fn figures(out: &mut String, stat: &str, status: &str, limits: &str, boot: &str)
     let cpu = number(11).zip(number(12)).map(|(user, system)| (user + system) / TICKS_PER_SECOND);
     let booted = word_after(boot, "btime").and_then(|text| text.parse::<f64>().ok());
     let started = number(19).zip(booted).map(|(ticks, booted)| booted + ticks / TICKS_PER_SECOND);
-    let kilobytes = |key| word_after(status, key).and_then(|text| text.parse::<f64>().ok()).map(|count| count * 1024.0);
+    let kilobytes =
+        |key| word_after(status, key).and_then(|text| text.parse::<f64>().ok()).map(|count| count * 1024.0);
     let max_files = word_after(limits, "Max open files").and_then(|text| text.parse().ok());
     for (name, kind, help, value) in [
         ("process_cpu_seconds_total", "counter", "Total user and system CPU time spent in seconds.", cpu),
         ("process_max_fds", "gauge", "Maximum number of open file descriptors.", max_files),
         ("process_resident_memory_bytes", "gauge", "Resident memory size in bytes.", kilobytes("VmRSS:")),
         ("process_virtual_memory_bytes", "gauge", "Virtual memory size in bytes.", kilobytes("VmSize:")),
-        ("process_start_time_seconds", "gauge", "Start time of the process since unix epoch in seconds.", started),
+        (
+            "process_start_time_seconds",
+            "gauge",
+            "Start time of the process since unix epoch in seconds.",
+            started,
+        ),
     ] {
         figure(out, name, kind, help, value);
     }
@@ -57,7 +75,8 @@ mod tests {
     fn figures_are_read_from_proc() {
         let stat = "12 (a ) b) S 1 1 1 0 -1 4194304 100 0 0 0 150 50 0 0 20 0 9 0 12300 1000 200";
         let status = "Name:\tx\nVmSize:\t    2048 kB\nVmRSS:\t    1024 kB\n";
-        let limits = "Limit  Soft Limit\nMax open files            1024                 4096                 files\n";
+        let limits =
+            "Limit  Soft Limit\nMax open files            1024                 4096                 files\n";
         let mut out = String::new();
         figures(&mut out, stat, status, limits, "cpu 1\nbtime 1700000000\n");
         let values: Vec<_> = out.lines().filter(|line| !line.starts_with('#')).collect();
