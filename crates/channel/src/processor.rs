@@ -1,6 +1,6 @@
 //! Classification, filtering and processing of incoming messages.
 //!
-//! [`classify`] reads a message's headers, so that its channel can be found. The message then goes
+//! [`classify`] reads a message's header, so that its channel can be found. The message then goes
 //! through [`process_normal`], which only says whether it may be ordered, or
 //! [`process_config_update`], which makes of a request the transaction to be ordered. Both tell the
 //! config sequence under which they decided: once the channel has moved on, whoever orders has to
@@ -31,6 +31,8 @@ pub enum Class {
     Normal,
     /// Order the configuration that it leads to.
     ConfigUpdate,
+    /// Nothing, if it comes from a client: only orderers make configuration transactions, of updates.
+    Config,
 }
 
 /// A message's destination and kind.
@@ -46,12 +48,12 @@ pub struct Classified {
     pub tx_id: String,
 }
 
-/// Reads a message's headers. Nothing else is decoded, and nothing is checked.
+/// Reads a message's channel header. Nothing else is decoded, and nothing is checked.
 pub fn classify(envelope: &Envelope) -> Result<Classified, MessageError> {
     let header = envelope::channel_header(envelope).map_err(MessageError::NoChannelId)?;
     let class = match HeaderType::try_from(header.r#type) {
         Ok(HeaderType::ConfigUpdate) => Class::ConfigUpdate,
-        Ok(HeaderType::Config | HeaderType::OrdererTransaction) => return Err(MessageError::NotDirect),
+        Ok(HeaderType::Config | HeaderType::OrdererTransaction) => Class::Config,
         _ => Class::Normal,
     };
     Ok(Classified { channel_id: header.channel_id, class, header_type: header.r#type, tx_id: header.tx_id })
@@ -67,7 +69,7 @@ pub enum MessageError {
     /// The same, for the processing of a system channel.
     #[error("error retrieving channel header: {0}")]
     NoChannelHeader(EnvelopeError),
-    /// Only orderers make messages of this type.
+    /// A message of [`Class::Config`] came from a client.
     #[error("message is of type that cannot be processed directly")]
     NotDirect,
     /// There is no such channel, and the message does not ask for it to be made.
@@ -271,7 +273,7 @@ pub fn process_config(
 
 /// Makes of a request for a new channel the transaction on the system channel that creates it. The
 /// request's own signatures decide; who sent it does not matter.
-pub fn process_channel_creation(
+fn process_channel_creation(
     cx: &ProcessingContext<'_>,
     request: &Envelope,
     signer: &SigningIdentity,

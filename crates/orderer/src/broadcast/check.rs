@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use channel::envelope::{self, decode_canonical};
+use channel::{
+    envelope::{self, decode_canonical},
+    processor::{self, Class, MessageError},
+};
 use consensus::chain::{Kind, Submission};
 use protos::{
     Message,
@@ -78,23 +81,20 @@ fn route(
             "[channel: {channel}] Could not get message processor for serving {}: {info}", context.peer.address);
         Refusal::new(common::Status::BadRequest, info)
     };
-    let header = envelope::channel_header(envelope)
-        .map_err(|error| refuse("", format!("could not determine channel ID: {error}")))?;
-    let kind = HeaderType::try_from(header.r#type);
-    accounting.channel.clone_from(&header.channel_id);
-    accounting.kind = kind.map_or_else(|_| header.r#type.to_string(), |kind| kind.as_str_name().to_owned());
+    let message = processor::classify(envelope).map_err(|error| refuse("", error.to_string()))?;
+    accounting.channel.clone_from(&message.channel_id);
+    accounting.kind = HeaderType::try_from(message.header_type)
+        .map_or_else(|_| message.header_type.to_string(), |kind| kind.as_str_name().to_owned());
     let handle =
-        context.channels.get(&header.channel_id).or_else(|| context.channels.system()).ok_or_else(|| {
+        context.channels.get(&message.channel_id).or_else(|| context.channels.system()).ok_or_else(|| {
             let info =
                 "channel creation request not allowed because the orderer system channel is not defined";
-            refuse(&header.channel_id, info.to_owned())
+            refuse(&message.channel_id, info.to_owned())
         })?;
-    match kind {
-        Ok(HeaderType::Config | HeaderType::OrdererTransaction) => {
-            Err(refuse(&header.channel_id, "message is of type that cannot be processed directly".to_owned()))
-        }
-        Ok(HeaderType::ConfigUpdate) => Ok((handle, Kind::Config)),
-        _ => Ok((handle, Kind::Normal)),
+    match message.class {
+        Class::Config => Err(refuse(&message.channel_id, MessageError::NotDirect.to_string())),
+        Class::ConfigUpdate => Ok((handle, Kind::Config)),
+        Class::Normal => Ok((handle, Kind::Normal)),
     }
 }
 
@@ -106,7 +106,7 @@ fn process(
     canonical: Bytes,
     context: &Context,
 ) -> Result<Submission, Refusal> {
-    let refuse = |error: channel::processor::MessageError| {
+    let refuse = |error: MessageError| {
         let kind = if kind == Kind::Config { "config" } else { "normal" };
         tracing::warn!(target: "orderer.common.broadcast",
             "[channel: {}] Rejecting broadcast of {kind} message from {} because of error: {error}",
