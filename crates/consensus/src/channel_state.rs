@@ -5,7 +5,7 @@
 
 use std::{
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -15,17 +15,21 @@ use channel::{
     bundle::{Bundle, BundleError, ConfigBlockError},
     configtx::{self, ConfigError},
     consenters::RaftState,
+    envelope::{self, EnvelopeError},
     processor::{self, MessageError, ProcessingContext, SystemContext},
 };
 use identity::signing::SigningIdentity;
 use parking_lot::Mutex;
 use protos::{
     DecodeError, Message as _,
-    common::{Envelope, Payload},
+    common::{Envelope, Payload, Status},
     etcdraft::BlockMetadata,
+    orderer::BatchSize,
 };
 use storage::ledger::{Ledger, StoreError};
 use tokio::sync::watch;
+
+use crate::chain::{Kind, OrderError, Submission};
 
 /// How a channel is kept.
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +89,14 @@ pub enum ChannelError {
         number: u64,
         /// What is wrong.
         source: BundleError,
+    },
+    /// The consenters can not be told from the configuration and the last block.
+    #[error("the consenters of channel {channel} can not be told: {reason}")]
+    Consenters {
+        /// The channel.
+        channel: String,
+        /// What is wrong.
+        reason: String,
     },
     /// A block that creates a channel is malformed.
     #[error("block {number} is to create a channel, but does not decode: {source}")]
@@ -303,6 +315,42 @@ impl ChannelState {
         let (bundle, raft) = (self.bundle.load(), self.raft.load());
         let context = self.context(&bundle, raft.as_deref());
         processor::process_config(&context, envelope, &self.signer)
+    }
+
+    /// Limits of a batch, and how long it is waited for one to fill.
+    pub(crate) fn batch_limits(&self) -> (BatchSize, Duration) {
+        match self.bundle.load().orderer() {
+            Some(orderer) => (orderer.batch_size, orderer.batch_timeout),
+            // The filters let no configuration without this section through.
+            None => (
+                BatchSize { max_message_count: 1, absolute_max_bytes: 1, preferred_max_bytes: 1 },
+                Duration::ZERO,
+            ),
+        }
+    }
+
+    /// Runs the filters again on a message that passed them under an older configuration.
+    pub(crate) fn recheck(&self, submission: &Submission) -> Result<Submission, OrderError> {
+        let malformed =
+            |error: EnvelopeError| OrderError::Rejected { status: Status::BadRequest, text: error.to_string() };
+        let rejected =
+            |error: MessageError| OrderError::Rejected { status: error.status(), text: error.to_string() };
+        let (envelope, _) = envelope::decode_canonical(submission.envelope.clone()).map_err(malformed)?;
+        match submission.kind {
+            Kind::Normal => {
+                let config_sequence = self.process_normal(&envelope).map_err(rejected)?;
+                Ok(Submission { config_sequence, ..submission.clone() })
+            }
+            Kind::Config => {
+                let (made, config_sequence) = self.process_config(&envelope).map_err(rejected)?;
+                Ok(Submission {
+                    kind: Kind::Config,
+                    size_bytes: envelope::size_bytes(&made),
+                    envelope: made.encode_to_vec().into(),
+                    config_sequence,
+                })
+            }
+        }
     }
 
     fn context<'a>(&self, bundle: &'a Bundle, raft: Option<&'a RaftView>) -> ProcessingContext<'a> {

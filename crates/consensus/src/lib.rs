@@ -7,8 +7,12 @@
 
 pub mod chain;
 pub mod channel_state;
+pub mod follower;
 pub mod inactive;
 pub mod metrics;
 pub mod raft;
+mod replicate;
+pub mod segment;
+pub mod solo;
 pub mod source;
 pub mod transport;

@@ -1,7 +1,10 @@
 //! Who the consenters of a channel are and which raft ids they have.
 
 use bytes::Bytes;
-use channel::consenters::{self, MembershipChange, MembershipError, RaftConfig, RaftConfigError};
+use channel::{
+    block::{self, EncodedBlock},
+    consenters::{self, MembershipChange, MembershipError, RaftConfig, RaftConfigError},
+};
 use protos::{
     DecodeError, Message as _,
     common::{
@@ -64,10 +67,30 @@ impl Membership {
     }
 
     /// The set that follows when `config` comes into force.
-    pub(crate) fn with(&self, config: RaftConfig) -> Result<Self, MembershipFault> {
+    fn with(&self, config: RaftConfig) -> Result<Self, MembershipFault> {
         let (old, new) = (&self.config.consenters, &config.consenters);
         let metadata = consenters::apply_to_block_metadata(&self.metadata, old, new)?;
         Ok(Self { config, metadata })
+    }
+
+    /// The set as of a block of the log at this raft index, and the consenter that the block hands
+    /// the channel over to, if it does. A block that changes the consensus type keeps the raft index
+    /// of the block before it, as it does in Fabric, whose metadata must be the same; replay then
+    /// recognises the block by its number.
+    pub(crate) fn after(&self, block: &EncodedBlock, index: u64) -> Result<(Self, Option<String>), MembershipFault> {
+        let change = match block.data() {
+            [envelope] if block::is_plain_config_block(block.block()) => consensus_change(envelope)?,
+            _ => ConsensusChange::None,
+        };
+        match change {
+            ConsensusChange::Raft(config) => Ok((self.with(config)?, None)),
+            ConsensusChange::Seal(other) => Ok((self.clone(), Some(other))),
+            ConsensusChange::None => {
+                let mut after = self.clone();
+                after.metadata.raft_index = index;
+                Ok((after, None))
+            }
+        }
     }
 
     /// What `config` does to the node with this raft id, if it removes it or gives it another

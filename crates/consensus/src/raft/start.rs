@@ -12,9 +12,10 @@ use storage::{
     wal::{Wal, WalError},
 };
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    chain::{Chain, Kind, OrderError, Submission},
+    chain::{Chain, OrderError, Submission},
     channel_state::{ChannelError, ChannelState},
     metrics::Metrics,
     source::BlockSources,
@@ -186,7 +187,15 @@ pub fn start(
     tokio::spawn(forwarder.run(to_forward));
     let driver = Driver {
         core,
-        catch_up: CatchUp::new(state.clone(), sources, disk.ledger_idle_probe(), events.clone()),
+        catch_up: CatchUp {
+            state: state.clone(),
+            sources,
+            ledger: disk.ledger_idle_probe(),
+            events: events.clone(),
+            node: id,
+            stopping: CancellationToken::new(),
+            running: None,
+        },
         disk,
         state,
         shared: shared.clone(),
@@ -274,42 +283,10 @@ impl Rules for ChannelRules {
     }
 
     fn batch(&self) -> (BatchSize, Duration) {
-        let bundle = self.0.bundle();
-        match bundle.orderer() {
-            Some(orderer) => (orderer.batch_size, orderer.batch_timeout),
-            // The filters let no configuration without this section through.
-            None => (
-                BatchSize { max_message_count: 1, absolute_max_bytes: 1, preferred_max_bytes: 1 },
-                Duration::ZERO,
-            ),
-        }
+        self.0.batch_limits()
     }
 
     fn recheck(&self, submission: &Submission) -> Result<Submission, OrderError> {
-        use channel::envelope;
-        let malformed = |error: envelope::EnvelopeError| OrderError::Rejected {
-            status: protos::common::Status::BadRequest,
-            text: error.to_string(),
-        };
-        let rejected = |error: channel::processor::MessageError| OrderError::Rejected {
-            status: error.status(),
-            text: error.to_string(),
-        };
-        let (envelope, _) = envelope::decode_canonical(submission.envelope.clone()).map_err(malformed)?;
-        match submission.kind {
-            Kind::Normal => {
-                let config_sequence = self.0.process_normal(&envelope).map_err(rejected)?;
-                Ok(Submission { config_sequence, ..submission.clone() })
-            }
-            Kind::Config => {
-                let (made, config_sequence) = self.0.process_config(&envelope).map_err(rejected)?;
-                Ok(Submission {
-                    kind: Kind::Config,
-                    size_bytes: envelope::size_bytes(&made),
-                    envelope: protos::Message::encode_to_vec(&made).into(),
-                    config_sequence,
-                })
-            }
-        }
+        self.0.recheck(submission)
     }
 }

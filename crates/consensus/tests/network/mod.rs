@@ -34,6 +34,8 @@ pub struct Wires {
     chains: RwLock<BTreeMap<u64, Arc<dyn Chain>>>,
     states: RwLock<BTreeMap<u64, Arc<ChannelState>>>,
     cut: Mutex<HashSet<(u64, u64)>>,
+    /// Term and sender of the last heartbeat.
+    leader: Mutex<(u64, u64)>,
 }
 
 impl Wires {
@@ -69,11 +71,20 @@ struct Wire {
     wires: Arc<Wires>,
 }
 
+/// Who sends heartbeats leads.
+fn note_leader(wires: &Wires, own: u64, request: &ConsensusRequest) {
+    let message = <protos::raftpb::Message as protos::Message>::decode(request.payload.clone()).unwrap();
+    if message.r#type == Some(protos::raftpb::MessageType::MsgHeartbeat as i32) {
+        *wires.leader.lock().unwrap() = (message.term(), own);
+    }
+}
+
 #[async_trait]
 impl Transport for Wire {
     fn configure(&self, _: &str, _: Vec<Peer>) {}
     fn send_consensus(&self, _: &str, to: u64, request: ConsensusRequest) -> Result<(), TransportError> {
         let chain = self.wires.reach(self.own, to)?;
+        note_leader(&self.wires, self.own, &request);
         chain.consensus_message(self.own, request).map_err(|e| TransportError::Aborted(e.to_string()))
     }
     async fn send_submit(&self, _: &str, to: u64, request: SubmitRequest) -> Result<(), TransportError> {
@@ -171,6 +182,18 @@ impl Network {
         self.wires.chains.write().unwrap().insert(id, chain.clone());
         self.wires.states.write().unwrap().insert(id, state.clone());
         self.nodes.insert(id, Node { id, identity, state, chain, dir });
+    }
+
+    /// Who leads: the sender of the newest heartbeat, if it runs.
+    pub async fn leader(&self) -> u64 {
+        for _ in 0..3000 {
+            let (_, leader) = *self.wires.leader.lock().unwrap();
+            if self.nodes.contains_key(&leader) {
+                return leader;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("nobody sends heartbeats");
     }
 
     /// Stops a node in good order.

@@ -10,7 +10,7 @@ use crate::metrics::Gauge;
 use super::{
     super::{
         convert::MemberChange,
-        membership::{ConsensusChange, Membership, MembershipFault, consensus_change},
+        membership::{Membership, MembershipFault},
     },
     BlockKind, CATCH_UP_ENTRIES, Core, Effect, Paused, Tip, Write, list, marshal,
 };
@@ -97,29 +97,24 @@ impl Core {
         self.snapshot_if_due(entry);
     }
 
-    /// Works out consenters and raft index as of this block. A block that changes the consensus type
-    /// keeps the raft index of the block before it, as it does in Fabric, whose metadata must be the
-    /// same; replay then recognises the block by its number.
+    /// Works out consenters and raft index as of this block.
     fn account_for(&mut self, block: &EncodedBlock, index: u64) -> Result<(), MembershipFault> {
-        let change = match block.data() {
-            [envelope] if block::is_plain_config_block(block.block()) => consensus_change(envelope)?,
-            _ => ConsensusChange::None,
-        };
-        match change {
-            ConsensusChange::None => self.membership.metadata.raft_index = index,
-            ConsensusChange::Raft(config) => {
-                let (old, new) = (self.membership.config.options, config.options);
-                let (was, is) = (old.snapshot_interval_size_bytes, new.snapshot_interval_size_bytes);
-                if was != is {
-                    self.info(format_args!("Update snapshot interval size to {is} bytes (was {was})"));
-                    self.settings.snapshot_interval_bytes = u64::from(is);
-                }
-                self.membership = self.membership.with(config)?;
-            }
-            ConsensusChange::Seal(other) => {
-                self.info(format_args!("Block [{}] hands the channel over to {other}", block.number()));
-                self.sealed_by = Some(block.number());
-            }
+        // Most blocks only move the index.
+        if !block::is_plain_config_block(block.block()) {
+            self.membership.metadata.raft_index = index;
+            return Ok(());
+        }
+        let (after, sealed_for) = self.membership.after(block, index)?;
+        let was = self.membership.config.options.snapshot_interval_size_bytes;
+        let is = after.config.options.snapshot_interval_size_bytes;
+        if was != is {
+            self.info(format_args!("Update snapshot interval size to {is} bytes (was {was})"));
+            self.settings.snapshot_interval_bytes = u64::from(is);
+        }
+        self.membership = after;
+        if let Some(other) = sealed_for {
+            self.info(format_args!("Block [{}] hands the channel over to {other}", block.number()));
+            self.sealed_by = Some(block.number());
         }
         Ok(())
     }
