@@ -331,8 +331,10 @@ impl ChannelState {
 
     /// Runs the filters again on a message that passed them under an older configuration.
     pub(crate) fn recheck(&self, submission: &Submission) -> Result<Submission, OrderError> {
-        let malformed =
-            |error: EnvelopeError| OrderError::Rejected { status: Status::BadRequest, text: error.to_string() };
+        let malformed = |error: EnvelopeError| OrderError::Rejected {
+            status: Status::BadRequest,
+            text: error.to_string(),
+        };
         let rejected =
             |error: MessageError| OrderError::Rejected { status: error.status(), text: error.to_string() };
         let (envelope, _) = envelope::decode_canonical(submission.envelope.clone()).map_err(malformed)?;

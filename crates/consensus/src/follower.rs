@@ -169,7 +169,8 @@ impl Follower {
         let follower = Self { shared, state: Arc::new(Mutex::new(state)), verifier, bundle, join_number };
         match join_number {
             Some(number) => {
-                follower.info(format_args!("Created with join-block number: {number}, ledger height: {height}"));
+                follower
+                    .info(format_args!("Created with join-block number: {number}, ledger height: {height}"));
             }
             None => follower.info(format_args!("Created with a nil join-block, ledger height: {height}")),
         }
@@ -183,7 +184,8 @@ impl Follower {
                 self.info(format_args!(
                     "Block pulling finished successfully, going to switch from follower to a consensus.Chain"
                 ));
-                let (events, channel) = (self.shared.parts.events.clone(), self.shared.parts.channel_id.clone());
+                let (events, channel) =
+                    (self.shared.parts.events.clone(), self.shared.parts.channel_id.clone());
                 // The node halts this chain when it starts the other one; that must not wait for us.
                 tokio::task::spawn_blocking(move || events.switch_to_consenter(&channel));
             }

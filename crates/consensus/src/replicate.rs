@@ -39,8 +39,7 @@ pub(crate) enum PullError {
 }
 
 /// Keeps a verified block, and says whether more are wanted; called on a thread that may block.
-pub(crate) type Keep =
-    Arc<dyn Fn(&Arc<EncodedBlock>) -> Result<ControlFlow<()>, ChannelError> + Send + Sync>;
+pub(crate) type Keep = Arc<dyn Fn(&Arc<EncodedBlock>) -> Result<ControlFlow<()>, ChannelError> + Send + Sync>;
 
 /// Pulls what follows the verifier's last block up to `last`, verifies it and keeps it, until no more
 /// is wanted. One attempt: after an error the verifier is where the kept blocks end, and the caller

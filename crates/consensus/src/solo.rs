@@ -119,7 +119,11 @@ impl Solo {
         self.cut().await
     }
 
-    async fn order(&mut self, mut submission: Submission, receipt: ReceiptSender) -> Result<(), ChannelError> {
+    async fn order(
+        &mut self,
+        mut submission: Submission,
+        receipt: ReceiptSender,
+    ) -> Result<(), ChannelError> {
         if submission.config_sequence < self.state.bundle().sequence() {
             match self.state.recheck(&submission) {
                 Ok(passed) => submission = passed,
@@ -131,8 +135,7 @@ impl Solo {
                 }
             }
         }
-        let message =
-            Message { bytes: submission.envelope, size_bytes: submission.size_bytes, tag: receipt };
+        let message = Message { bytes: submission.envelope, size_bytes: submission.size_bytes, tag: receipt };
         if submission.kind == Kind::Config {
             self.cut().await?;
             return self.write(vec![message], Kind::Config).await;

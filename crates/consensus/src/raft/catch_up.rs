@@ -90,7 +90,9 @@ impl Job {
         self.ledger.idle().await;
         let target = EncodedBlock::decode(snapshot.data.clone()).map_err(ChannelError::from)?;
         let (first, last) = (self.state.height(), target.number());
-        self.info(format_args!("Catching up with snapshot taken at block [{last}], starting from block [{first}]"));
+        self.info(format_args!(
+            "Catching up with snapshot taken at block [{last}], starting from block [{first}]"
+        ));
         let index = snapshot.get_metadata().index;
         if first == last && index != 0 {
             return self.commit_encapsulated(target, membership, index).await;
@@ -107,7 +109,9 @@ impl Job {
                 Ok(()) => break,
                 Err(error @ (PullError::Keep(_) | PullError::Stopping)) => return Err(error),
                 Err(error) => {
-                    self.info(format_args!("Could not pull blocks up to [{last}]: {error}; trying again in {pause:?}"));
+                    self.info(format_args!(
+                        "Could not pull blocks up to [{last}]: {error}; trying again in {pause:?}"
+                    ));
                 }
             }
             tokio::select! {

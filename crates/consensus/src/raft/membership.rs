@@ -77,7 +77,11 @@ impl Membership {
     /// the channel over to, if it does. A block that changes the consensus type keeps the raft index
     /// of the block before it, as it does in Fabric, whose metadata must be the same; replay then
     /// recognises the block by its number.
-    pub(crate) fn after(&self, block: &EncodedBlock, index: u64) -> Result<(Self, Option<String>), MembershipFault> {
+    pub(crate) fn after(
+        &self,
+        block: &EncodedBlock,
+        index: u64,
+    ) -> Result<(Self, Option<String>), MembershipFault> {
         let change = match block.data() {
             [envelope] if block::is_plain_config_block(block.block()) => consensus_change(envelope)?,
             _ => ConsensusChange::None,
