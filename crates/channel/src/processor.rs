@@ -305,6 +305,7 @@ fn update_channel(
     let message = sign(HeaderType::Config, channel_id, &config, cx.now_unix, signer)?;
     filter(cx, &message).map_err(|cause| MessageError::FinalChecks(Box::new(cause)))?;
     let update: ConfigUpdateEnvelope = configtx::envelope_data(envelope, HeaderType::ConfigUpdate)?;
+    // It decoded when it was applied.
     let update = configtx::decode_update(&update).unwrap_or_default();
     maintenance::check(orderer, &next, &update, cx.now_unix).map_err(MessageError::MaintenanceChecks)?;
     Ok((message, cx.bundle.sequence()))
