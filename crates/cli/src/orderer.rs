@@ -1,18 +1,78 @@
-//! `causeway orderer`: the ordering node.
+//! `causeway orderer`: the ordering node. Its settings come from `orderer.yaml` and the
+//! environment, as those of Fabric's orderer do, so there are no flags.
 
 use std::process::ExitCode;
 
-use crate::failure::Outcome;
+use orderer::{logging::Logging, node, settings, version};
+use tracing::{error, info};
 
-/// Run an ordering node.
+use crate::failure::{self, Outcome};
+
+/// Logger of Fabric's main program.
+const LOG: &str = "orderer.common.server";
+
+/// Run an ordering node
+///
+/// Reads orderer.yaml from FABRIC_CFG_PATH, the working directory or /etc/hyperledger/fabric;
+/// ORDERER_GENERAL_LISTENPORT=7050 and the like override it. FABRIC_LOGGING_SPEC sets what is
+/// logged. SIGTERM stops the node in good order.
 #[derive(clap::Parser)]
-pub(crate) struct Arguments {}
+#[command(
+    name = "orderer",
+    disable_version_flag = true,
+    disable_help_subcommand = true,
+    after_help = "Example:\n  FABRIC_CFG_PATH=/etc/orderer FABRIC_LOGGING_SPEC=info causeway orderer"
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    action: Option<Action>,
+}
 
-pub(crate) fn run(_arguments: Arguments) -> Outcome {
-    let loaded = orderer::settings::load()?;
-    let logging = orderer::logging::Logging::from_environment()?;
+#[derive(clap::Subcommand, Clone, Copy)]
+enum Action {
+    /// Start the node (default)
+    Start,
+    /// Show version information
+    Version,
+    /// Show this help
+    Help,
+}
+
+pub(crate) fn run(arguments: Arguments) -> Outcome {
+    match arguments.action.unwrap_or(Action::Start) {
+        Action::Start => start(),
+        Action::Version => {
+            print!("{}", version::text("orderer"));
+            Ok(ExitCode::SUCCESS)
+        }
+        Action::Help => {
+            <Arguments as clap::CommandFactory>::command().print_long_help()?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// What goes wrong from here on goes to the log: nobody sits at a node's terminal.
+fn start() -> Outcome {
+    let logging = Logging::from_environment()?;
     logging.install()?;
+    let loaded = match settings::load() {
+        Ok(loaded) => loaded,
+        Err(reason) => {
+            error!(target: LOG, "failed to parse config: {reason}");
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    for remark in &loaded.remarks {
+        info!(target: "localconfig", "{remark}");
+    }
+    info!(target: LOG, "Orderer config values:\n\t{}", loaded.listing.replace('\n', "\n\t"));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(orderer::node::run(loaded.settings, logging))?;
-    Ok(ExitCode::SUCCESS)
+    match runtime.block_on(node::run(loaded.settings, logging)) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(reason) => {
+            error!(target: LOG, "The node stopped: {}", failure::explain(&reason));
+            Ok(ExitCode::FAILURE)
+        }
+    }
 }
