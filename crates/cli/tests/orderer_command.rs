@@ -19,7 +19,10 @@ fn start(settings: Option<&str>, variables: &[(&str, &str)]) -> Output {
     }
     let mut command = Command::new(CAUSEWAY);
     command.arg("orderer").current_dir(directory.path()).env("FABRIC_CFG_PATH", directory.path());
-    command.env_remove("FABRIC_LOGGING_SPEC").env_remove("FABRIC_LOGGING_FORMAT").envs(variables.iter().copied());
+    command
+        .env_remove("FABRIC_LOGGING_SPEC")
+        .env_remove("FABRIC_LOGGING_FORMAT")
+        .envs(variables.iter().copied());
     command.output().unwrap()
 }
 
@@ -53,9 +56,21 @@ fn settings_that_cannot_be_used_are_named_and_end_the_process() {
             vec![("ORDERER_GENERAL_LISTENPORT", "many")],
             vec!["'General.ListenPort' (environment)", "\"many\""],
         ),
-        (Some("Admin: {TLS: {Enabled: true}}"), vec![], vec!["Admin.TLS.ClientAuthRequired must be set to true"]),
-        (Some("General: {}"), vec![("FABRIC_LOGGING_SPEC", "loud")], vec!["invalid logging specification 'loud'"]),
-        (Some("General: {}"), vec![("FABRIC_LOGGING_FORMAT", "%{color:x}")], vec!["FABRIC_LOGGING_FORMAT", "invalid color"]),
+        (
+            Some("Admin: {TLS: {Enabled: true}}"),
+            vec![],
+            vec!["Admin.TLS.ClientAuthRequired must be set to true"],
+        ),
+        (
+            Some("General: {}"),
+            vec![("FABRIC_LOGGING_SPEC", "loud")],
+            vec!["invalid logging specification 'loud'"],
+        ),
+        (
+            Some("General: {}"),
+            vec![("FABRIC_LOGGING_FORMAT", "%{color:x}")],
+            vec!["FABRIC_LOGGING_FORMAT", "invalid color"],
+        ),
     ] {
         let output = start(settings, &variables);
         assert_eq!(output.status.code(), Some(1), "{settings:?}");
@@ -69,7 +84,8 @@ fn settings_that_cannot_be_used_are_named_and_end_the_process() {
 fn every_setting_is_logged_before_the_start() {
     let directory = tempfile::tempdir().unwrap();
     let msp = directory.path().join("no-msp");
-    let settings = format!("General:\n  LocalMSPDir: {}\nKafka:\n  SASLPlain:\n    Password: hush\n", msp.display());
+    let settings =
+        format!("General:\n  LocalMSPDir: {}\nKafka:\n  SASLPlain:\n    Password: hush\n", msp.display());
     let output = start(Some(&settings), &[]);
     let log = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{log}");
