@@ -189,7 +189,7 @@ impl Watch {
         if self.last.is_some_and(|last| last < first) {
             return Ok(());
         }
-        let mut blocks = Blocks::follow(&connection, &target.signer, Position::Number(first)).await?;
+        let mut blocks = Blocks::follow(&connection, &target.signer, Position::Number(first))?;
         while let Some(block) = blocks.next().await? {
             let verifier = match &mut self.verifier {
                 Some(verifier) => verifier,

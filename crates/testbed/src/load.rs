@@ -94,8 +94,7 @@ async fn send(
     let connection = tokio::time::timeout(Duration::from_secs(2), endpoint.connect()).await.ok()?.ok()?;
     let (sender, receiver) = mpsc::channel(WINDOW);
     let mut outstanding = VecDeque::new();
-    let mut answers = None;
-    let mut receiver = Some(receiver);
+    let mut answers = Answers::open(&connection, ReceiverStream::new(receiver));
     loop {
         while !record.is_stopped() && outstanding.len() < WINDOW {
             *number += 1;
@@ -104,12 +103,7 @@ async fn send(
             outstanding.push_back(data);
         }
         let data = outstanding.pop_front()?;
-        // Opened after the first message, since an orderer may answer the call only then.
-        if let Some(receiver) = receiver.take() {
-            let opening = Answers::open(&connection, ReceiverStream::new(receiver));
-            answers = Some(tokio::time::timeout(ANSWER_LIMIT, opening).await.ok()?.ok()?);
-        }
-        let answer = tokio::time::timeout(ANSWER_LIMIT, answers.as_mut()?.next()).await.ok()?;
+        let answer = tokio::time::timeout(ANSWER_LIMIT, answers.next()).await.ok()?;
         answer.ok()?;
         record.acknowledged().insert(data);
     }

@@ -300,7 +300,7 @@ impl Network {
         let endpoint = self.endpoint(node);
         self.runtime.block_on(async {
             let connection = connect(endpoint).await?;
-            let mut blocks = Blocks::read(&connection, &self.signer, start, stop).await?;
+            let mut blocks = Blocks::read(&connection, &self.signer, start, stop)?;
             let mut read = Vec::new();
             while let Some(block) = blocks.next().await? {
                 read.push(block);
@@ -320,7 +320,7 @@ async fn connect(endpoint: &Endpoint) -> Result<Connection, DeliverError> {
 async fn order_one(endpoint: &Endpoint, envelope: Bytes) -> bool {
     let ordered = async {
         let connection = endpoint.connect().await.ok()?;
-        let mut answers = Answers::open(&connection, tokio_stream::once(envelope)).await.ok()?;
+        let mut answers = Answers::open(&connection, tokio_stream::once(envelope));
         answers.next().await.ok()
     };
     matches!(tokio::time::timeout(Duration::from_secs(10), ordered).await, Ok(Some(())))

@@ -117,7 +117,7 @@ impl Run {
     async fn drive(self: Arc<Self>, connection: Connection) -> Result<(), BroadcastError> {
         let flight = Arc::new(Flight::default());
         let feed = Feed { run: self.clone(), flight: flight.clone(), due: None };
-        let mut answers = Answers::open(&connection, feed).await?;
+        let mut answers = Answers::open(&connection, feed);
         loop {
             if flight.ended.load(Ordering::Acquire) && flight.unanswered.load(Ordering::Acquire) == 0 {
                 return Ok(());

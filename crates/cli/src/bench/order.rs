@@ -210,7 +210,7 @@ async fn measure(
     let newest = fetch(&deliver, &target.signer, Position::Newest).await?;
     let first = newest.header.map_or(0, |header| header.number) + 1;
     let verifier = verifier_from(&deliver, &target.signer, first).await?;
-    let blocks = Blocks::follow(&deliver, &target.signer, Position::Number(first)).await?;
+    let blocks = Blocks::follow(&deliver, &target.signer, Position::Number(first))?;
     let mut connections = Vec::new();
     for endpoint in loaded.iter().cycle().take(arguments.connections.unwrap_or(arguments.streams).into()) {
         connections.push(endpoint.connect().await?);

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use protos::{common::Status as Answer, orderer::BroadcastResponse};
 use tokio_stream::Stream;
-use tonic::{Status, Streaming};
+use tonic::Status;
 
-use super::connection::Connection;
+use super::connection::{Connection, Responses};
 
 /// Why an envelope was not acknowledged.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -30,20 +30,16 @@ pub fn status_name(status: i32) -> String {
 /// The answers of one Broadcast stream: one an envelope, in their order.
 pub struct Answers {
     address: String,
-    stream: Streaming<BroadcastResponse>,
+    stream: Responses<BroadcastResponse>,
 }
 
 impl Answers {
     /// Opens a stream on which `envelopes` (encoded) are sent.
-    pub async fn open(
+    pub fn open(
         connection: &Connection,
         envelopes: impl Stream<Item = Bytes> + Send + 'static,
-    ) -> Result<Self, BroadcastError> {
-        let address = connection.address().to_owned();
-        match connection.broadcast_stream(envelopes).await {
-            Ok(stream) => Ok(Self { address, stream }),
-            Err(status) => Err(broken(&address, &status)),
-        }
+    ) -> Self {
+        Self { address: connection.address().to_owned(), stream: connection.broadcast_stream(envelopes) }
     }
 
     /// Waits for the next answer: `Ok` is SUCCESS. After an error the stream is of no more use.

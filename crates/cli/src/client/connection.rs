@@ -158,24 +158,24 @@ impl Connection {
         &self.certificate_hash
     }
 
-    /// Opens a Broadcast stream that sends encoded envelopes.
-    pub(super) async fn broadcast_stream(
+    /// A Broadcast stream that sends encoded envelopes.
+    pub(super) fn broadcast_stream(
         &self,
         envelopes: impl Stream<Item = Bytes> + Send + 'static,
-    ) -> Result<Streaming<BroadcastResponse>, Status> {
-        self.stream("/orderer.AtomicBroadcast/Broadcast", envelopes).await
+    ) -> Responses<BroadcastResponse> {
+        Responses::Opening(Box::pin(self.clone().stream("/orderer.AtomicBroadcast/Broadcast", envelopes)))
     }
 
-    /// Opens a Deliver stream that sends encoded seek envelopes.
-    pub(super) async fn deliver_stream(
+    /// A Deliver stream that sends encoded seek envelopes.
+    pub(super) fn deliver_stream(
         &self,
         envelopes: impl Stream<Item = Bytes> + Send + 'static,
-    ) -> Result<Streaming<DeliverResponse>, Status> {
-        self.stream("/orderer.AtomicBroadcast/Deliver", envelopes).await
+    ) -> Responses<DeliverResponse> {
+        Responses::Opening(Box::pin(self.clone().stream("/orderer.AtomicBroadcast/Deliver", envelopes)))
     }
 
     async fn stream<M: Message + Default + 'static>(
-        &self,
+        self,
         path: &'static str,
         messages: impl Stream<Item = Bytes> + Send + 'static,
     ) -> Result<Streaming<M>, Status> {
@@ -188,6 +188,30 @@ impl Connection {
         let path = PathAndQuery::from_static(path);
         let response = grpc.streaming(tonic::Request::new(messages), path, Prebuilt::default()).await?;
         Ok(response.into_inner())
+    }
+}
+
+/// The messages that an orderer sends on a stream.
+///
+/// Opening is part of waiting for the first one: an orderer may answer a call not before it has something
+/// to say (Fabric's does), and that may need requests to be sent meanwhile.
+pub(super) enum Responses<M> {
+    /// The orderer has not answered the call yet.
+    Opening(Pin<Box<dyn Future<Output = Result<Streaming<M>, Status>> + Send>>),
+    /// It has.
+    Open(Streaming<M>),
+}
+
+impl<M: Send + 'static> Responses<M> {
+    /// The next message; `None` at the end. Nothing is lost when this is dropped while it waits.
+    pub(super) async fn message(&mut self) -> Result<Option<M>, Status> {
+        if let Self::Opening(opening) = self {
+            *self = Self::Open(opening.await?);
+        }
+        match self {
+            Self::Open(stream) => stream.message().await,
+            Self::Opening(_) => Ok(None),
+        }
     }
 }
 

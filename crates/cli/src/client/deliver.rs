@@ -10,11 +10,10 @@ use protos::{
     },
 };
 use tokio_stream::{StreamExt as _, wrappers::ReceiverStream};
-use tonic::Streaming;
 
 use super::{
     broadcast::{reason, status_name},
-    connection::Connection,
+    connection::{Connection, Responses},
     transaction::Signer,
 };
 
@@ -77,33 +76,29 @@ impl From<Position> for SeekPosition {
 pub struct Blocks {
     address: String,
     channel: String,
-    stream: Streaming<DeliverResponse>,
+    stream: Responses<DeliverResponse>,
     /// Held open: an orderer ends the answers when the requests end.
     _requests: tokio::sync::mpsc::Sender<Bytes>,
 }
 
 impl Blocks {
     /// Follows the channel from `start` on; blocks that do not exist yet are waited for.
-    pub async fn follow(
-        connection: &Connection,
-        signer: &Signer,
-        start: Position,
-    ) -> Result<Self, DeliverError> {
+    pub fn follow(connection: &Connection, signer: &Signer, start: Position) -> Result<Self, DeliverError> {
         let stop = Position::Number(u64::MAX);
-        Self::open(connection, signer, start, stop, SeekBehavior::BlockUntilReady).await
+        Self::open(connection, signer, start, stop, SeekBehavior::BlockUntilReady)
     }
 
     /// Reads the blocks from `start` to `stop` that exist now.
-    pub async fn read(
+    pub fn read(
         connection: &Connection,
         signer: &Signer,
         start: Position,
         stop: Position,
     ) -> Result<Self, DeliverError> {
-        Self::open(connection, signer, start, stop, SeekBehavior::FailIfNotReady).await
+        Self::open(connection, signer, start, stop, SeekBehavior::FailIfNotReady)
     }
 
-    async fn open(
+    fn open(
         connection: &Connection,
         signer: &Signer,
         start: Position,
@@ -119,13 +114,12 @@ impl Blocks {
         let request = signer.seek(&seek, connection.certificate_hash())?;
         let (requests, receiver) = tokio::sync::mpsc::channel(1);
         let first = tokio_stream::once(request);
-        let address = connection.address().to_owned();
-        match connection.deliver_stream(first.chain(ReceiverStream::new(receiver))).await {
-            Ok(stream) => {
-                Ok(Self { address, channel: signer.channel().to_owned(), stream, _requests: requests })
-            }
-            Err(status) => Err(DeliverError::Broken { address, reason: reason(&status) }),
-        }
+        Ok(Self {
+            address: connection.address().to_owned(),
+            channel: signer.channel().to_owned(),
+            stream: connection.deliver_stream(first.chain(ReceiverStream::new(receiver))),
+            _requests: requests,
+        })
     }
 
     /// The next block; `None` when the last one that was asked for has been delivered.
@@ -156,7 +150,7 @@ pub async fn fetch(
     signer: &Signer,
     position: Position,
 ) -> Result<Block, DeliverError> {
-    let mut blocks = Blocks::read(connection, signer, position, position).await?;
+    let mut blocks = Blocks::read(connection, signer, position, position)?;
     let block = blocks.next().await?;
     block.ok_or_else(|| DeliverError::Empty { address: connection.address().to_owned() })
 }

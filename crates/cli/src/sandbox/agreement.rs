@@ -61,7 +61,7 @@ pub(crate) async fn compare(
     for (endpoint, node) in target.endpoints.iter().zip(names) {
         let connection = endpoint.connect().await?;
         let last = Position::Number(height.saturating_sub(1));
-        let mut blocks = Blocks::read(&connection, &target.signer, Position::Oldest, last).await?;
+        let mut blocks = Blocks::read(&connection, &target.signer, Position::Oldest, last)?;
         let mut verifier = ChainVerifier::new();
         let mut counts: HashMap<&str, usize> = submitted.iter().map(|id| (id.as_str(), 0)).collect();
         let mut hashes = Vec::new();

@@ -133,10 +133,7 @@ impl Sender {
         settled: &mut impl FnMut(Settled),
     ) -> StreamEnd {
         let (requests, receiver) = mpsc::channel(self.window);
-        let mut answers = match Answers::open(connection, ReceiverStream::new(receiver)).await {
-            Ok(answers) => answers,
-            Err(error) => return StreamEnd::Failed(error.to_string()),
-        };
+        let mut answers = Answers::open(connection, ReceiverStream::new(receiver));
         let mut in_flight: VecDeque<Transaction> = VecDeque::new();
         let mut exhausted = false;
         let mut source_error = None;
@@ -224,7 +221,7 @@ impl Sender {
                 time::sleep(RETRY_PAUSE).await;
                 continue;
             };
-            let Ok(mut blocks) = Blocks::follow(&connection, &self.target.signer, start).await else {
+            let Ok(mut blocks) = Blocks::follow(&connection, &self.target.signer, start) else {
                 continue;
             };
             while found.len() < wanted.len()
