@@ -35,10 +35,7 @@ pub struct Answers {
 
 impl Answers {
     /// Opens a stream on which `envelopes` (encoded) are sent.
-    pub fn open(
-        connection: &Connection,
-        envelopes: impl Stream<Item = Bytes> + Send + 'static,
-    ) -> Self {
+    pub fn open(connection: &Connection, envelopes: impl Stream<Item = Bytes> + Send + 'static) -> Self {
         Self { address: connection.address().to_owned(), stream: connection.broadcast_stream(envelopes) }
     }
 
