@@ -223,6 +223,11 @@ impl Node {
         self.addresses
     }
 
+    /// Its channels.
+    pub fn registrar(&self) -> &Arc<Registrar> {
+        &self.registrar
+    }
+
     /// Stops in good order: no more connections, leadership handed over, ledgers flushed.
     pub async fn stop(mut self) {
         self.stop.cancel();

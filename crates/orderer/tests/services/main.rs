@@ -1,0 +1,11 @@
+//! The gRPC services of a node over real TLS, seen as clients and other orderers see them.
+#![allow(clippy::unwrap_used)]
+
+mod broadcast;
+mod client;
+mod deliver;
+mod material;
+mod node;
+mod start;
+mod step;
+mod tls;

@@ -1,0 +1,148 @@
+//! Organisations, certificates and genesis blocks for the tests.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use bytes::Bytes;
+use channel::genesis::{
+    ApplicationSection, Consensus, GenesisDescription, OrdererSection, Organization, Policies, PolicyRule,
+    default_raft_options,
+};
+use identity::{
+    generate::{CertificateAuthority, KeyPair, Validity},
+    local::{MspFiles, MspYaml, NodeOus, OrganizationalUnit},
+    signing::SigningIdentity,
+};
+use prost::Message;
+use protos::{
+    common::Block,
+    etcdraft::{ConfigMetadata, Consenter, Options},
+    msp::MspConfig,
+};
+
+pub const MSP_ID: &str = "TestMSP";
+
+pub fn now_unix() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().cast_signed()
+}
+
+/// One organisation that is everything: orderer, application, and TLS CA.
+pub struct Org {
+    pub ca: CertificateAuthority,
+    pub tls_ca: CertificateAuthority,
+}
+
+/// A TLS certificate with its key, in files.
+pub struct TlsFiles {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+    pub pair: KeyPair,
+}
+
+impl Org {
+    pub fn new() -> Self {
+        Self {
+            ca: CertificateAuthority::new("ca.test", "test", now_unix()).unwrap(),
+            tls_ca: CertificateAuthority::new("tlsca.test", "test", now_unix()).unwrap(),
+        }
+    }
+
+    pub fn member(&self, role: &str) -> SigningIdentity {
+        self.member_until(role, Validity::from_now(now_unix()))
+    }
+
+    pub fn member_until(&self, role: &str, validity: Validity) -> SigningIdentity {
+        let pair = self.ca.issue_identity(&format!("{role}.test"), Some(role), validity).unwrap();
+        SigningIdentity::from_pem(MSP_ID, pair.certificate_pem.as_bytes(), pair.private_key_pem.as_bytes())
+            .unwrap()
+    }
+
+    pub fn tls_files(&self, directory: &Path, name: &str) -> TlsFiles {
+        self.tls_files_until(directory, name, Validity::from_now(now_unix()))
+    }
+
+    pub fn tls_files_until(&self, directory: &Path, name: &str, validity: Validity) -> TlsFiles {
+        let pair = self.tls_ca.issue_tls(name, &["127.0.0.1", "localhost"], validity).unwrap();
+        let (certificate, key) = (directory.join(format!("{name}.crt")), directory.join(format!("{name}.key")));
+        fs::write(&certificate, &pair.certificate_pem).unwrap();
+        fs::write(&key, &pair.private_key_pem).unwrap();
+        TlsFiles { certificate, key, pair }
+    }
+
+    /// Writes an MSP directory for a node.
+    pub fn enrol_node(&self, directory: &Path) {
+        let validity = Validity::from_now(now_unix());
+        let pair = self.ca.issue_identity("node.test", Some("orderer"), validity).unwrap();
+        for (folder, file, content) in [
+            ("signcerts", "cert.pem", &pair.certificate_pem),
+            ("keystore", "priv_sk", &pair.private_key_pem),
+        ] {
+            fs::create_dir_all(directory.join(folder)).unwrap();
+            fs::write(directory.join(folder).join(file), content).unwrap();
+        }
+    }
+
+    fn describe(&self, endpoints: Vec<String>) -> Organization {
+        let ca = Bytes::copy_from_slice(self.ca.certificate_pem().as_bytes());
+        let tls_ca = Bytes::copy_from_slice(self.tls_ca.certificate_pem().as_bytes());
+        let unit = |identifier: &str| {
+            Some(OrganizationalUnit { certificate: Some(ca.clone()), identifier: identifier.to_owned() })
+        };
+        let node_ous = NodeOus {
+            enable: true,
+            client: unit("client"),
+            peer: unit("peer"),
+            admin: unit("admin"),
+            orderer: unit("orderer"),
+        };
+        let files = MspFiles {
+            cacerts: vec![("ca.pem".to_owned(), ca.clone())],
+            tlscacerts: vec![("tlsca.pem".to_owned(), tls_ca)],
+            config_yaml: Some(MspYaml { node_ous: Some(node_ous), ..MspYaml::default() }),
+            ..MspFiles::default()
+        };
+        let config = files.fabric_config(MSP_ID).unwrap();
+        let policies: Policies =
+            [("Readers", "member"), ("Writers", "client"), ("Admins", "admin"), ("Endorsement", "peer")]
+                .map(|(policy, role)| {
+                    (policy.to_owned(), PolicyRule::Signature(format!("OR('{MSP_ID}.{role}')")))
+                })
+                .into();
+        Organization {
+            name: MSP_ID.to_owned(),
+            msp: MspConfig { r#type: 0, config: config.encode_to_vec().into() },
+            policies,
+            orderer_endpoints: endpoints,
+            anchor_peers: Vec::new(),
+        }
+    }
+
+    /// A channel of these consenters, cutting a block for every `messages`.
+    pub fn genesis(&self, channel_id: &str, consenters: Vec<Consenter>, messages: u32) -> Block {
+        let options = Options { tick_interval: "20ms".to_owned(), ..default_raft_options() };
+        let consensus = Consensus::Etcdraft(ConfigMetadata { consenters, options: Some(options) });
+        let mut orderer = OrdererSection::new(consensus, vec![self.describe(Vec::new())]);
+        orderer.batch_timeout = std::time::Duration::from_millis(50);
+        orderer.batch_size.max_message_count = messages;
+        orderer.batch_size.absolute_max_bytes = 64 << 10;
+        orderer.batch_size.preferred_max_bytes = 32 << 10;
+        let application = ApplicationSection::new(vec![self.describe(Vec::new())]);
+        GenesisDescription::application_channel(channel_id, orderer, application)
+            .block(now_unix(), Bytes::from_static(&[7; 24]))
+            .unwrap()
+    }
+}
+
+/// A consenter on this machine.
+pub fn consenter(port: u16, certificate_pem: &str) -> Consenter {
+    let pem = Bytes::copy_from_slice(certificate_pem.as_bytes());
+    Consenter {
+        host: "127.0.0.1".to_owned(),
+        port: port.into(),
+        client_tls_cert: pem.clone(),
+        server_tls_cert: pem,
+    }
+}
