@@ -53,12 +53,9 @@ impl Registrar {
             chain.halt().await;
         }
         self.parts.transport.forget(channel_id);
-        if self.has_system_channel() {
-            handle.resume(Arc::new(InactiveChain::not_serviced(channel_id)));
-            self.show(channel_id);
-            return;
+        if !self.has_system_channel() {
+            self.channels.remove(channel_id);
         }
-        self.channels.remove(channel_id);
         // Whoever waits for the consenter must not wait for ever.
         handle.resume(Arc::new(InactiveChain::not_serviced(channel_id)));
         self.reopen(channel_id).await;

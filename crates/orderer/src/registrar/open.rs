@@ -5,14 +5,17 @@
 use std::sync::Arc;
 
 use channel::{
+    block::{self, BlockError, EncodedBlock},
     bundle::{Bundle, ConfigBlockError},
-    consenters::{self, RaftConfig},
 };
 use consensus::{
     chain::Chain,
     channel_state::{ChannelError, ChannelOptions, ChannelState},
+    follower::{self, FollowerError, FollowerParts},
     inactive::InactiveChain,
     raft,
+    segment::{Consenter, Segment, SegmentError},
+    solo,
 };
 use prost::Message;
 use protos::common::Block;
@@ -35,18 +38,26 @@ pub(super) enum OpenError {
     /// The genesis block names no channel.
     #[error("the genesis block names no channel: {0}")]
     Genesis(String),
-    /// The configuration has no orderer group.
-    #[error("its configuration has no orderer section")]
-    NoOrderer,
+    /// Its last block tells nothing about its consenter.
+    #[error("its last block cannot be read: {0}")]
+    Block(#[from] BlockError),
+    /// Its configuration names no consenter that there is.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
     /// This program is too old for the channel.
     #[error(transparent)]
     Capability(#[from] channel::capabilities::UnsupportedCapability),
     /// The Raft consenter does not start.
     #[error(transparent)]
     Raft(#[from] raft::StartError),
-    /// The channel is ordered by something that is not in this program.
-    #[error("no consenter of type {0:?} is in this program; known are etcdraft and solo")]
-    UnknownConsenter(String),
+    /// It cannot be followed.
+    #[error(transparent)]
+    Follower(#[from] FollowerError),
+    /// The channel is ordered by Kafka.
+    #[error(
+        "it is ordered by Kafka, which this program does not serve: move it to etcdraft with Fabric's orderers first"
+    )]
+    Kafka,
 }
 
 impl From<ConfigBlockError> for OpenError {
@@ -80,31 +91,38 @@ impl Registrar {
             tracing::warn!(target: LOG, channel = channel_id, "The end of the ledger was repaired: {repaired}");
         }
         if let Some(join_block) = join_block {
-            let number = join_block.header.as_ref().map_or(0, |header| header.number);
-            let is_member = self.is_member(&Bundle::from_config_block(&join_block)?);
-            if number > 0 || !is_member {
+            let join_block = EncodedBlock::from_block(join_block);
+            let is_member = self.is_member(&Bundle::from_config_block(join_block.block())?)?;
+            if join_block.number() > 0 || !is_member {
                 return self.follow(channel_id, Some(join_block));
             }
-            if ledger.height() == 0 {
-                let genesis = channel::block::EncodedBlock::from_block(join_block);
-                super::system::write_genesis(store, channel_id, &genesis)?;
-            }
+            super::system::write_genesis(store, channel_id, &join_block)?;
             store.join_blocks().remove(channel_id)?;
         }
         let state = self.open_state(channel_id)?;
-        let bundle = state.bundle();
-        let orderer = bundle.orderer().ok_or(OpenError::NoOrderer)?;
-        let chain: Arc<dyn Chain> = match orderer.consensus_type.as_str() {
-            "etcdraft" if self.is_member(&bundle) => raft::start(
+        let last = state.last_block()?;
+        let metadata = match last.number() {
+            0 => bytes::Bytes::new(),
+            _ => block::consenter_metadata(last.block())?,
+        };
+        let own = &self.parts.raft.own_server_cert_der;
+        let segment = Segment::open(&state.bundle(), state.height(), metadata, own)?;
+        let chain: Arc<dyn Chain> = match &segment.consenter {
+            Consenter::Raft { .. } if segment.is_member() => raft::start(
                 state.clone(),
                 &self.parts.raft,
                 self.parts.transport.clone(),
                 self.parts.sources.clone(),
                 self.parts.metrics.clone(),
             )?,
-            "etcdraft" if self.has_system_channel() => Arc::new(InactiveChain::not_serviced(channel_id)),
-            "etcdraft" => return self.follow(channel_id, None),
-            other => return Err(OpenError::UnknownConsenter(other.to_owned())),
+            Consenter::Raft { .. } if self.has_system_channel() => {
+                // Clients learn that the channel is not served; following tells when it is to be.
+                self.serve(state, Arc::new(InactiveChain::not_serviced(channel_id)));
+                return self.follow(channel_id, None);
+            }
+            Consenter::Raft { .. } => return self.follow(channel_id, None),
+            Consenter::Solo => solo::start(state.clone()),
+            Consenter::Kafka { .. } => return Err(OpenError::Kafka),
         };
         self.serve(state, chain);
         Ok(())
@@ -135,23 +153,26 @@ impl Registrar {
     }
 
     /// Replicates a channel instead of ordering it.
-    fn follow(&self, channel_id: &str, join_block: Option<Block>) -> Result<(), OpenError> {
-        let _ = join_block;
-        let chain: Arc<dyn Chain> = Arc::new(InactiveChain::not_serviced(channel_id));
+    fn follow(&self, channel_id: &str, join_block: Option<EncodedBlock>) -> Result<(), OpenError> {
+        let chain = follower::start(FollowerParts {
+            channel_id: channel_id.to_owned(),
+            ledger: self.parts.store.open_channel(channel_id)?,
+            join_block: join_block.map(Arc::new),
+            own_server_cert_der: self.parts.raft.own_server_cert_der.clone(),
+            signer: self.parts.signer.clone(),
+            options: ChannelOptions { check_expiration: self.parts.checks_expiration },
+            events: Arc::new(Events(self.me.clone())),
+            sources: self.parts.sources.clone(),
+        })?;
+        tracing::info!(target: LOG, "Created and started a follower.Chain for channel {channel_id}");
         self.others.lock().insert(channel_id.to_owned(), Other::Followed(chain));
         self.show(channel_id);
         Ok(())
     }
 
-    /// Whether this node is one of the consenters that a configuration lists.
-    pub(super) fn is_member(&self, bundle: &Bundle) -> bool {
-        let Some(orderer) = bundle.orderer() else { return false };
-        match orderer.consensus_type.as_str() {
-            "etcdraft" => RaftConfig::parse(&orderer.consensus_metadata).is_ok_and(|config| {
-                consenters::find_self(&config.consenters, &self.parts.raft.own_server_cert_der).is_some()
-            }),
-            // The other kinds have no list: whoever has the channel orders it.
-            _ => true,
-        }
+    /// Whether this node takes part in ordering under a configuration.
+    pub(super) fn is_member(&self, bundle: &Bundle) -> Result<bool, SegmentError> {
+        let own = &self.parts.raft.own_server_cert_der;
+        Ok(Segment::open(bundle, 0, bytes::Bytes::new(), own)?.is_member())
     }
 }

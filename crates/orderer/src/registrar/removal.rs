@@ -86,6 +86,12 @@ impl Registrar {
         if kind != "etcdraft" {
             return Err(other(format!("cannot remove {kind} system channel: {channel_id}")));
         }
+        let followed = std::mem::take(&mut *self.others.lock());
+        for other in followed.into_values() {
+            if let Other::Followed(chain) = other {
+                chain.halt().await;
+            }
+        }
         let all = self.channels.all();
         for (name, handle) in &all {
             if let Some(chain) = handle.suspend() {
@@ -101,12 +107,13 @@ impl Registrar {
         let reopened = tokio::task::spawn_blocking(move || {
             registrar.parts.store.remove_channel(&system_name)?;
             for (name, handle) in all.iter().filter(|(name, _)| *name != system_name) {
-                if registrar.is_member(&handle.state().bundle()) {
-                    if let Err(reason) = registrar.open_existing(name) {
-                        registrar.report_broken(name, &reason.to_string());
+                match registrar.is_member(&handle.state().bundle()) {
+                    Ok(false) => registrar.parts.store.remove_channel(name)?,
+                    Ok(true) | Err(_) => {
+                        if let Err(reason) = registrar.open_existing(name) {
+                            registrar.report_broken(name, &reason.to_string());
+                        }
                     }
-                } else {
-                    registrar.parts.store.remove_channel(name)?;
                 }
             }
             Ok::<_, storage::ledger::StoreError>(())

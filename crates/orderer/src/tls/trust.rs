@@ -32,7 +32,8 @@ impl TrustError {
         use webpki::Error::*;
         match error {
             CertExpired { .. } | CertNotValidYet { .. } => Self::Expired,
-            UnknownIssuer => Self::UnknownAuthority,
+            // A root of the same name with another key is another authority.
+            UnknownIssuer | InvalidSignatureForPublicKey => Self::UnknownAuthority,
             RequiredEkuNotFoundContext(_) => Self::WrongUsage,
             other => Self::Unsuitable(other.to_string()),
         }

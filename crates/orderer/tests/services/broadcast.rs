@@ -42,14 +42,23 @@ async fn every_refusal_has_its_status_and_text_and_ends_the_stream() {
     let denied = "implicit policy evaluation failed - 0 sub-policies were satisfied, but this policy requires \
                   1 of the 'Writers' sub-policies to be satisfied: permission denied";
     for (envelope, status, text) in [
-        (Envelope { payload: Bytes::from_static(&[0xff]), signature: Bytes::new() }, Status::BadRequest,
-            "could not determine channel ID: error unmarshalling Payload: proto:"),
+        (
+            Envelope { payload: Bytes::from_static(&[0xff]), signature: Bytes::new() },
+            Status::BadRequest,
+            "could not determine channel ID: error unmarshalling Payload: proto:",
+        ),
         (Envelope::default(), Status::BadRequest, "could not determine channel ID: header not set"),
         (with_header(None), Status::BadRequest, "could not determine channel ID: header not set"),
-        (with_header(Some(no_channel)), Status::BadRequest,
-            "could not determine channel ID: channel header not set"),
-        (with_header(Some(bad_channel)), Status::BadRequest,
-            "could not determine channel ID: error unmarshalling channel header: error unmarshalling ChannelHeader: proto:"),
+        (
+            with_header(Some(no_channel)),
+            Status::BadRequest,
+            "could not determine channel ID: channel header not set",
+        ),
+        (
+            with_header(Some(bad_channel)),
+            Status::BadRequest,
+            "could not determine channel ID: error unmarshalling channel header: error unmarshalling ChannelHeader: proto:",
+        ),
         (transaction_for("elsewhere", &user, b"x"), Status::BadRequest, unknown),
         (of_type(HeaderType::Config, &user), Status::BadRequest, direct),
         (of_type(HeaderType::OrdererTransaction, &user), Status::BadRequest, direct),
@@ -58,10 +67,16 @@ async fn every_refusal_has_its_status_and_text_and_ends_the_stream() {
         (transaction(&admin, b"x"), Status::Forbidden, denied),
         (transaction(&stranger, b"x"), Status::Forbidden, denied),
         (forged, Status::Forbidden, denied),
-        (of_type(HeaderType::ConfigUpdate, &admin), Status::Forbidden,
-            "config update for existing channel did not pass initial checks: implicit policy evaluation failed"),
-        (of_type(HeaderType::ConfigUpdate, &user), Status::BadRequest,
-            "error applying config update to existing channel 'testchannel': "),
+        (
+            of_type(HeaderType::ConfigUpdate, &admin),
+            Status::Forbidden,
+            "config update for existing channel did not pass initial checks: implicit policy evaluation failed",
+        ),
+        (
+            of_type(HeaderType::ConfigUpdate, &user),
+            Status::BadRequest,
+            "error applying config update to existing channel 'testchannel': ",
+        ),
     ] {
         let mut call = client.broadcast().await;
         call.send(&envelope);
@@ -107,7 +122,10 @@ async fn a_stream_is_ordered_as_it_came_and_kept_when_it_is_acknowledged() {
     }
     for number in 0..sent.len() {
         assert_eq!(call.answer().await, (Status::Success, String::new()), "message {number}");
-        assert!(node.height(CHANNEL) > number as u64 + 1, "message {number} was acknowledged before it was kept");
+        assert!(
+            node.height(CHANNEL) > number as u64 + 1,
+            "message {number} was acknowledged before it was kept"
+        );
     }
     let handle = node.node.registrar().channels().get(CHANNEL).unwrap();
     let ledger = handle.state().ledger();

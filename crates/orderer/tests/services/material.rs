@@ -23,63 +23,63 @@ use protos::{
     msp::MspConfig,
 };
 
-pub const MSP_ID: &str = "TestMSP";
+pub(crate) const MSP_ID: &str = "TestMSP";
 
-pub fn now_unix() -> i64 {
+pub(crate) fn now_unix() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().cast_signed()
 }
 
 /// One organisation that is everything: orderer, application, and TLS CA.
-pub struct Org {
-    pub ca: CertificateAuthority,
-    pub tls_ca: CertificateAuthority,
+pub(crate) struct Org {
+    pub(crate) ca: CertificateAuthority,
+    pub(crate) tls_ca: CertificateAuthority,
 }
 
 /// A TLS certificate with its key, in files.
-pub struct TlsFiles {
-    pub certificate: PathBuf,
-    pub key: PathBuf,
-    pub pair: KeyPair,
+pub(crate) struct TlsFiles {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+    pub(crate) pair: KeyPair,
 }
 
 impl Org {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             ca: CertificateAuthority::new("ca.test", "test", now_unix()).unwrap(),
             tls_ca: CertificateAuthority::new("tlsca.test", "test", now_unix()).unwrap(),
         }
     }
 
-    pub fn member(&self, role: &str) -> SigningIdentity {
+    pub(crate) fn member(&self, role: &str) -> SigningIdentity {
         self.member_until(role, Validity::from_now(now_unix()))
     }
 
-    pub fn member_until(&self, role: &str, validity: Validity) -> SigningIdentity {
+    pub(crate) fn member_until(&self, role: &str, validity: Validity) -> SigningIdentity {
         let pair = self.ca.issue_identity(&format!("{role}.test"), Some(role), validity).unwrap();
         SigningIdentity::from_pem(MSP_ID, pair.certificate_pem.as_bytes(), pair.private_key_pem.as_bytes())
             .unwrap()
     }
 
-    pub fn tls_files(&self, directory: &Path, name: &str) -> TlsFiles {
+    pub(crate) fn tls_files(&self, directory: &Path, name: &str) -> TlsFiles {
         self.tls_files_until(directory, name, Validity::from_now(now_unix()))
     }
 
-    pub fn tls_files_until(&self, directory: &Path, name: &str, validity: Validity) -> TlsFiles {
+    pub(crate) fn tls_files_until(&self, directory: &Path, name: &str, validity: Validity) -> TlsFiles {
         let pair = self.tls_ca.issue_tls(name, &["127.0.0.1", "localhost"], validity).unwrap();
-        let (certificate, key) = (directory.join(format!("{name}.crt")), directory.join(format!("{name}.key")));
+        let (certificate, key) =
+            (directory.join(format!("{name}.crt")), directory.join(format!("{name}.key")));
         fs::write(&certificate, &pair.certificate_pem).unwrap();
         fs::write(&key, &pair.private_key_pem).unwrap();
         TlsFiles { certificate, key, pair }
     }
 
     /// Writes an MSP directory for a node.
-    pub fn enrol_node(&self, directory: &Path) {
+    pub(crate) fn enrol_node(&self, directory: &Path) {
         let validity = Validity::from_now(now_unix());
         let pair = self.ca.issue_identity("node.test", Some("orderer"), validity).unwrap();
-        for (folder, file, content) in [
-            ("signcerts", "cert.pem", &pair.certificate_pem),
-            ("keystore", "priv_sk", &pair.private_key_pem),
-        ] {
+        for (folder, file, content) in
+            [("signcerts", "cert.pem", &pair.certificate_pem), ("keystore", "priv_sk", &pair.private_key_pem)]
+        {
             fs::create_dir_all(directory.join(folder)).unwrap();
             fs::write(directory.join(folder).join(file), content).unwrap();
         }
@@ -121,7 +121,7 @@ impl Org {
     }
 
     /// A channel of these consenters, cutting a block for every `messages`.
-    pub fn genesis(&self, channel_id: &str, consenters: Vec<Consenter>, messages: u32) -> Block {
+    pub(crate) fn genesis(&self, channel_id: &str, consenters: Vec<Consenter>, messages: u32) -> Block {
         let options = Options { tick_interval: "20ms".to_owned(), ..default_raft_options() };
         let consensus = Consensus::Etcdraft(ConfigMetadata { consenters, options: Some(options) });
         let mut orderer = OrdererSection::new(consensus, vec![self.describe(Vec::new())]);
@@ -137,7 +137,7 @@ impl Org {
 }
 
 /// A consenter on this machine.
-pub fn consenter(port: u16, certificate_pem: &str) -> Consenter {
+pub(crate) fn consenter(port: u16, certificate_pem: &str) -> Consenter {
     let pem = Bytes::copy_from_slice(certificate_pem.as_bytes());
     Consenter {
         host: "127.0.0.1".to_owned(),

@@ -16,20 +16,20 @@ use crate::{
     material::{Org, TlsFiles, consenter},
 };
 
-pub const CHANNEL: &str = "testchannel";
+pub(crate) const CHANNEL: &str = "testchannel";
 /// Longest wait for anything in these tests.
-pub const LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
 /// A node and what clients need to reach it.
-pub struct TestNode {
-    pub org: Org,
-    pub tls: TlsFiles,
-    pub directory: TempDir,
-    pub node: Node,
+pub(crate) struct TestNode {
+    pub(crate) org: Org,
+    pub(crate) tls: TlsFiles,
+    pub(crate) directory: TempDir,
+    pub(crate) node: Node,
 }
 
 /// Settings of a node in a directory, with `extra` lines below `General`.
-pub fn settings(directory: &TempDir, org: &Org, extra: &str) -> (Settings, TlsFiles) {
+pub(crate) fn settings(directory: &TempDir, org: &Org, extra: &str) -> (Settings, TlsFiles) {
     let tls = org.tls_files(directory.path(), "server");
     org.enrol_node(&directory.path().join("msp"));
     std::fs::write(directory.path().join("tlsca.pem"), org.tls_ca.certificate_pem()).unwrap();
@@ -63,7 +63,7 @@ Consensus:
 }
 
 /// The TLS section that most tests use; with `mutual`, clients must show a certificate.
-pub fn tls_section(mutual: bool) -> String {
+pub(crate) fn tls_section(mutual: bool) -> String {
     format!(
         "  TLS:
     Enabled: true
@@ -74,14 +74,14 @@ pub fn tls_section(mutual: bool) -> String {
     )
 }
 
-pub async fn start(settings: &Settings) -> Result<Node, NodeError> {
+pub(crate) async fn start(settings: &Settings) -> Result<Node, NodeError> {
     let logging = Logging::new("error", "", Box::new(std::io::sink())).unwrap();
     Node::start(settings, logging).await
 }
 
 impl TestNode {
     /// A node without channels.
-    pub async fn new(extra: &str) -> Self {
+    pub(crate) async fn new(extra: &str) -> Self {
         let (org, directory) = (Org::new(), TempDir::new().unwrap());
         let (settings, tls) = settings(&directory, &org, extra);
         let node = start(&settings).await.unwrap();
@@ -89,21 +89,21 @@ impl TestNode {
     }
 
     /// A node that orders [`CHANNEL`] alone, a block for every message, and has a leader.
-    pub async fn ordering() -> Self {
+    pub(crate) async fn ordering() -> Self {
         let node = Self::new(&tls_section(false)).await;
         node.join_alone(CHANNEL).await;
         node
     }
 
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.node.addresses().general.port()
     }
 
-    pub async fn join(&self, genesis: Block) {
+    pub(crate) async fn join(&self, genesis: Block) {
         self.participation().join(genesis).await.unwrap();
     }
 
-    pub async fn join_alone(&self, channel_id: &str) {
+    pub(crate) async fn join_alone(&self, channel_id: &str) {
         let consenters = vec![consenter(self.port(), &self.tls.pair.certificate_pem)];
         self.join(self.org.genesis(channel_id, consenters, 1)).await;
         let handle = self.node.registrar().channels().get(channel_id).unwrap();
@@ -112,16 +112,16 @@ impl TestNode {
         tokio::time::timeout(LIMIT, ready).await.expect("no leader in time").unwrap();
     }
 
-    pub fn participation(&self) -> Arc<dyn Participation> {
+    pub(crate) fn participation(&self) -> Arc<dyn Participation> {
         self.node.registrar().clone()
     }
 
-    pub fn height(&self, channel_id: &str) -> u64 {
+    pub(crate) fn height(&self, channel_id: &str) -> u64 {
         self.participation().info(channel_id).unwrap().height
     }
 
     /// A client with a TLS certificate of the organisation.
-    pub async fn client(&self) -> Client {
+    pub(crate) async fn client(&self) -> Client {
         Client::connect(&self.org, self.directory.path(), self.port()).await.unwrap()
     }
 }

@@ -10,8 +10,11 @@ use crate::{
 };
 
 fn consensus(channel: &str, payload: &'static [u8]) -> StepRequest {
-    let request =
-        ConsensusRequest { channel: channel.to_owned(), payload: payload.into(), ..ConsensusRequest::default() };
+    let request = ConsensusRequest {
+        channel: channel.to_owned(),
+        payload: payload.into(),
+        ..ConsensusRequest::default()
+    };
     StepRequest { payload: Some(Payload::ConsensusRequest(request)) }
 }
 
@@ -24,7 +27,8 @@ async fn senders_are_known_by_their_key() {
         consenter(1, &member.pair.certificate_pem),
     ];
     node.join(node.org.genesis(CHANNEL, consenters, 1)).await;
-    let connect = async |keys: Option<KeyPair>| Client::connect_as(&node.org, keys, node.port()).await.unwrap();
+    let connect =
+        async |keys: Option<KeyPair>| Client::connect_as(&node.org, keys, node.port()).await.unwrap();
     let read = |files: &crate::material::TlsFiles| KeyPair::read(&files.certificate, &files.key).unwrap();
     let member = connect(Some(read(&member))).await;
     let stranger = connect(Some(read(&node.org.tls_files(node.directory.path(), "stranger")))).await;
@@ -47,7 +51,8 @@ async fn senders_are_known_by_their_key() {
     ] {
         let mut call = client.call("/orderer.Cluster/Step").await.unwrap();
         call.send(&request);
-        let status = call.next::<StepResponse>().await.expect("the stream ended without its reason").unwrap_err();
+        let status =
+            call.next::<StepResponse>().await.expect("the stream ended without its reason").unwrap_err();
         assert_eq!(status.code(), tonic::Code::Unknown, "{status}");
         assert!(status.message().starts_with(text), "{:?} instead of {text:?}", status.message());
     }

@@ -62,21 +62,23 @@ async fn dialing_checks_chain_host_and_key() {
     let node = TestNode::new(&tls_section(false)).await;
     let port = node.port();
     let own = certificates(node.tls.pair.certificate_pem.as_bytes()).remove(0);
-    let other = certificates(
-        node.org.tls_files(node.directory.path(), "other").pair.certificate_pem.as_bytes(),
-    )
-    .remove(0);
+    let other =
+        certificates(node.org.tls_files(node.directory.path(), "other").pair.certificate_pem.as_bytes())
+            .remove(0);
     let dialer = dialer(None);
     dialer.dial("127.0.0.1", port, roots(&node.org), Some(&own)).await.unwrap();
-    let refusal = async |host: &str, org: &Org, pinned: Option<&[u8]>| {
-        match dialer.dial(host, port, roots(org), pinned).await {
-            Err(DialError::Handshake { reason, .. }) => reason,
-            other => panic!("{other:?}"),
-        }
+    let refusal = async |host: &str, org: &Org, pinned: Option<&[u8]>| match dialer
+        .dial(host, port, roots(org), pinned)
+        .await
+    {
+        Err(DialError::Handshake { reason, .. }) => reason,
+        other => panic!("{other:?}"),
     };
     assert_eq!(
         refusal("127.0.0.1", &node.org, Some(&other)).await,
-        format!("public key of server certificate presented by 127.0.0.1:{port} doesn't match the expected public key")
+        format!(
+            "public key of server certificate presented by 127.0.0.1:{port} doesn't match the expected public key"
+        )
     );
     let unknown = "x509: certificate signed by unknown authority";
     assert_eq!(refusal("127.0.0.1", &Org::new(), None).await, unknown);
