@@ -3,6 +3,5 @@
 pub mod block;
 pub mod config;
 pub mod envelope;
-pub mod seeds;
 pub mod update;
 pub mod wal;

@@ -1,6 +1,16 @@
 //! Seeded mutations of good inputs, for bounded runs without a fuzzing engine.
 
-use std::{env, thread};
+use std::{env, fs, path::PathBuf, thread};
+
+/// Writes the seeds where libFuzzer will look for them, if `CAUSEWAY_FUZZ_CORPUS` names the place.
+pub fn keep(target: &str, seeds: &[Vec<u8>]) {
+    let Some(corpus) = env::var_os("CAUSEWAY_FUZZ_CORPUS") else { return };
+    let directory = PathBuf::from(corpus).join(target);
+    fs::create_dir_all(&directory).expect("the corpus can be written");
+    for (i, seed) in seeds.iter().enumerate() {
+        fs::write(directory.join(format!("seed-{i}")), seed).expect("the corpus can be written");
+    }
+}
 
 /// Calls `check` with mutations of the seeds, `rounds` of them (or `CAUSEWAY_FUZZ_ROUNDS`); round
 /// N's depends on N alone, beginning with `CAUSEWAY_FUZZ_SEED` (or 0). Says which round failed.

@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "the modules belong to the crate in fuzz/")]
 
 mod golden;
+mod seeds;
 
 #[path = "../../../fuzz/src/block.rs"]
 mod block;
@@ -13,37 +14,41 @@ mod config;
 mod envelope;
 #[path = "../../../fuzz/src/mutation.rs"]
 mod mutation;
-#[path = "../../../fuzz/src/seeds.rs"]
-mod seeds;
 #[path = "../../../fuzz/src/update.rs"]
 mod update;
 
 #[test]
 fn fuzz_vectors_envelopes() {
     let Some(vectors) = golden::directory("") else { return };
-    mutation::run(&seeds::envelopes(&vectors), 20_000, envelope::check);
+    let envelopes = seeds::envelopes(&vectors);
+    mutation::keep("envelope", &envelopes);
+    mutation::run(&envelopes, 20_000, envelope::check);
 }
 
 #[test]
 fn fuzz_vectors_blocks() {
     let Some(vectors) = golden::directory("") else { return };
-    mutation::run(&seeds::blocks(&vectors), 2_000, block::check);
+    let blocks = seeds::blocks(&vectors);
+    mutation::keep("block", &blocks);
+    mutation::run(&blocks, 2_000, block::check);
 }
 
 #[test]
 fn fuzz_vectors_configs() {
     let Some(vectors) = golden::directory("") else { return };
-    mutation::run(&seeds::configs(&vectors), 1_000, config::check);
+    let configs = seeds::configs(&vectors);
+    mutation::keep("config", &configs);
+    mutation::run(&configs, 1_000, config::check);
 }
 
 #[test]
 fn fuzz_vectors_updates() {
     let Some(vectors) = golden::directory("") else { return };
-    let updates: Vec<_> =
-        seeds::updates(&vectors).iter().map(|(base, sent)| update::input(base, sent)).collect();
-    // Most of what goes wrong must go wrong in the update, not in the config that it is for.
-    mutation::run(&updates, 0, update::check);
-    for (base, sent) in seeds::updates(&vectors) {
-        mutation::run(&[sent], 10, |sent| update::check(&update::input(&base, sent)));
+    let updates = seeds::updates(&vectors);
+    let inputs: Vec<_> = updates.iter().map(|(config, sent)| update::input(config, sent)).collect();
+    mutation::keep("update", &inputs);
+    // What goes wrong must go wrong in the update, not in the config that it is for.
+    for (config, sent) in updates {
+        mutation::run(&[sent], 10, |sent| update::check(&update::input(&config, sent)));
     }
 }

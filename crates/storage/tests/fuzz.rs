@@ -10,5 +10,7 @@ mod wal;
 
 #[test]
 fn fuzz_wal() {
-    mutation::run(&wal::samples(), 500, wal::check);
+    let samples = wal::samples();
+    mutation::keep("wal", &samples);
+    mutation::run(&samples, 500, wal::check);
 }

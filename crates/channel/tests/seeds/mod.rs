@@ -11,24 +11,24 @@ use protos::{Message, common::Block};
 use serde_json::Value;
 
 /// Blocks of two Raft networks and genesis blocks of many kinds of channels.
-pub fn blocks(vectors: &Path) -> Vec<Vec<u8>> {
+pub(crate) fn blocks(vectors: &Path) -> Vec<Vec<u8>> {
     [files(&vectors.join("hash"), "block"), files(&vectors.join("genesis"), "block")].concat()
 }
 
 /// The transactions in [`blocks`].
-pub fn envelopes(vectors: &Path) -> Vec<Vec<u8>> {
+pub(crate) fn envelopes(vectors: &Path) -> Vec<Vec<u8>> {
     let entries = decoded(vectors).into_iter().flat_map(|block| block.data.unwrap_or_default().data);
     entries.map(|entry| entry.to_vec()).collect()
 }
 
 /// The configs in [`blocks`].
-pub fn configs(vectors: &Path) -> Vec<Vec<u8>> {
+pub(crate) fn configs(vectors: &Path) -> Vec<Vec<u8>> {
     let configs = decoded(vectors).into_iter().filter_map(|block| config_envelope(&block).ok()?.config);
     configs.map(|config| config.encode_to_vec()).collect()
 }
 
 /// Every update of `configtx/` with the config that it is for: config and envelope.
-pub fn updates(vectors: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
+pub(crate) fn updates(vectors: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
     let directory = vectors.join("configtx");
     let manifest: Value =
         serde_json::from_slice(&read(&directory.join("manifest.json"))).expect("the manifest is JSON");
