@@ -246,6 +246,8 @@ async fn serve(
     ));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        // As Go writes them, for scripts that look for `Location:`.
+        .title_case_headers(true)
         .header_read_timeout(READ_TIMEOUT)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);

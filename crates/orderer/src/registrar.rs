@@ -214,10 +214,12 @@ impl Registrar {
         }
     }
 
-    /// Shows a channel's relation and status in the metrics.
+    /// Shows a channel's relation, status and height in the metrics: a ledger that was opened
+    /// with blocks in it has a height before the next one comes.
     fn show(&self, channel_id: &str) {
         if let Ok(info) = self.info(channel_id) {
             self.parts.metrics.set_participation(channel_id, info.relation, info.status);
+            self.parts.metrics.ledger_blockchain_height.with([channel_id]).set(info.height as f64);
         }
     }
 

@@ -292,6 +292,8 @@ impl Core {
             forward_after: Duration::ZERO,
         };
         core.metrics.set(Gauge::ClusterSize, &core.settings.channel, core.membership.ids().len() as u64);
+        core.metrics.set(Gauge::IsLeader, &core.settings.channel, 0);
+        core.metrics.set(Gauge::ActiveNodes, &core.settings.channel, 0);
         core.metrics.set(Gauge::CommittedBlockNumber, &core.settings.channel, tip.number);
         if snapshot.get_metadata().index > 0 {
             core.catch_up_with(snapshot);
