@@ -49,20 +49,26 @@ fn metrics_health_and_log_levels_of_a_running_network() {
     let height = network.settled_height();
     for node in 0..network.len() {
         wait_for_sample(&network, node, &labelled("ledger_blockchain_height"), height as f64);
-        wait_for_sample(&network, node, &labelled("consensus_etcdraft_committed_block_number"), (height - 1) as f64);
+        wait_for_sample(
+            &network,
+            node,
+            &labelled("consensus_etcdraft_committed_block_number"),
+            (height - 1) as f64,
+        );
         wait_for_sample(&network, node, &labelled("consensus_etcdraft_cluster_size"), 3.0);
         wait_for_sample(&network, node, &labelled("participation_status"), 1.0);
         wait_for_sample(&network, node, &labelled("participation_consensus_relation"), 1.0);
-        let processed = format!(
-            "broadcast_processed_count{{channel=\"{channel}\",type=\"MESSAGE\",status=\"SUCCESS\"}}"
-        );
+        let processed =
+            format!("broadcast_processed_count{{channel=\"{channel}\",type=\"MESSAGE\",status=\"SUCCESS\"}}");
         assert!(sample(&network, node, &processed).is_some_and(|count| count >= 1.0), "node {node}");
         let committed = sample(&network, node, &labelled("ledger_blockstorage_commit_time_count"));
         assert!(committed.is_some_and(|count| count >= 1.0), "node {node}");
         let health = http_get(operations_port(&network, node), "/healthz").unwrap();
         assert!(health.starts_with("{\"status\":\"OK\""), "{health}");
     }
-    let leaders = || (0..3).filter(|node| sample(&network, *node, &labelled("consensus_etcdraft_is_leader")) == Some(1.0));
+    let leaders = || {
+        (0..3).filter(|node| sample(&network, *node, &labelled("consensus_etcdraft_is_leader")) == Some(1.0))
+    };
     wait::until("one leader in the metrics", PATIENCE, || (leaders().count() == 1).then_some(()));
 
     // The log tells of active nodes at debug only, and says nothing of the kind until it is asked to.
