@@ -18,6 +18,7 @@ pub(crate) fn soak(seeds: Option<String>) -> Result<(), String> {
     let seeds: u32 = seeds.parse().map_err(|e| format!("SEEDS is a number, not {seeds}: {e}"))?;
     let mut tests = prepared(true)?;
     tests.env("CAUSEWAY_SEEDS", seeds.to_string());
+    tests.env("CAUSEWAY_SIMULATION_SEEDS", (seeds * 50).to_string());
     run(tests.args(["--package", "consensus", "--package", "testbed", "--", "seed", "fault", "simulation"]))
 }
 

@@ -161,6 +161,9 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("{} printed last:\n{}", self.options.directory.display(), tail(&self.log()));
+        }
         self.kill();
     }
 }
