@@ -64,15 +64,18 @@ impl Receipt {
     }
 }
 
+#[cfg(test)]
+impl Receipt {
+    /// Looks at the outcome without giving up the receipt.
+    pub(crate) async fn outcome(&mut self) -> Result<u64, OrderError> {
+        (&mut self.outcome).await.unwrap_or(Err(OrderError::Stopped))
+    }
+}
+
 impl ReceiptSender {
     /// Reports the outcome; nobody need be waiting for it.
     pub(crate) fn resolve(self, outcome: Result<u64, OrderError>) {
         let _ = self.outcome.send(outcome);
-    }
-
-    /// Whether nobody waits for the outcome any more.
-    pub(crate) fn is_abandoned(&self) -> bool {
-        self.outcome.is_closed()
     }
 }
 

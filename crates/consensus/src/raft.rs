@@ -15,6 +15,8 @@ mod log;
 mod logger;
 mod membership;
 mod pending;
+#[cfg(test)]
+mod simulation;
 mod start;
 mod worker;
 

@@ -54,6 +54,8 @@ pub(crate) struct Settings {
     pub(crate) campaigns_first: bool,
     /// From which election timeouts are drawn.
     pub(crate) seed: u64,
+    /// Another number at each start.
+    pub(crate) run: u32,
 }
 
 /// What the channel's live configuration says; asked anew each time.
@@ -79,6 +81,8 @@ pub(crate) enum Input {
     Submit(Submission, Ticket),
     /// A message was taken in by another node that numbers what it sends.
     Numbered { origin: u64, message: Numbered, permit: Option<OwnedSemaphorePermit> },
+    /// The leader will not order a message of this node's.
+    Refused { term: u64, sequence: u64, reason: OrderError },
     /// What the leader was sent from this number on did not reach its stream.
     NotForwarded { term: u64, from_sequence: u64 },
     /// All that was to be persisted up to this number is durable.
@@ -111,6 +115,8 @@ pub(crate) enum Effect {
     Send(Message),
     /// Send a message that was taken in here to the leader.
     Forward { to: u64, message: Numbered },
+    /// Tell another node that a message of its will not be ordered.
+    Refuse { to: u64, term: u64, sequence: u64, reason: OrderError },
     /// Write the next block to the ledger; report [`Input::Written`].
     Write(Write),
     /// Save a snapshot after the ledger is durable up to here; report [`Input::SnapshotSaved`].
@@ -226,7 +232,8 @@ pub(crate) struct Core {
     active: ActiveNodes,
     pending: Pending,
     retry_at: Option<Duration>,
-    forward_after: Duration,
+    /// What did not reach the leader's stream: term, first number, and when it is sent again.
+    resend: Option<(u64, u64, Duration)>,
 }
 
 /// What a chain starts from: its log as it was on disk, and what the ledger says.
@@ -257,6 +264,7 @@ impl Core {
         };
         let applied = membership.metadata.raft_index;
         let snapshot = log.newest_snapshot().clone();
+        let run = settings.run;
         let mut core = Self {
             raft: RawNode::new(&config, log, logger)?,
             next_campaign: settings.campaigns_first.then_some(Duration::ZERO),
@@ -287,9 +295,9 @@ impl Core {
             others_first: false,
             snapshot_block: 0,
             active: ActiveNodes::default(),
-            pending: Pending::default(),
+            pending: Pending::new(run),
             retry_at: None,
-            forward_after: Duration::ZERO,
+            resend: None,
         };
         core.metrics.set(Gauge::ClusterSize, &core.settings.channel, core.membership.ids().len() as u64);
         core.metrics.set(Gauge::IsLeader, &core.settings.channel, 0);
@@ -331,8 +339,8 @@ impl Core {
     /// When [`Core::advance`] must be called although nothing happened.
     pub(crate) fn deadline(&self) -> Option<Duration> {
         let batch = self.leading.as_ref().filter(|_| self.is_ordering()).and_then(|l| l.batch_deadline);
-        let forward = (self.forward_after > self.now).then_some(self.forward_after);
-        [batch, self.retry_at, self.next_campaign, forward].into_iter().flatten().min()
+        let resend = self.resend.map(|(_, _, at)| at);
+        [batch, self.retry_at, self.next_campaign, resend].into_iter().flatten().min()
     }
 
     /// Takes note of something that happened. What follows is worked out by [`Core::advance`],
@@ -352,14 +360,14 @@ impl Core {
             }
             Input::Submit(submission, ticket) => self.pending.insert(submission, ticket),
             Input::Numbered { origin, message, permit } => {
-                if let Some(leading) = &mut self.leading {
-                    leading.take_numbered(origin, message, permit);
+                let (term, sequence) = (message.term, message.sequence);
+                let leading = self.leading.as_mut();
+                if let Some(reason) = leading.and_then(|l| l.take_numbered(origin, message, permit)) {
+                    self.effects.push(Effect::Refuse { to: origin, term, sequence, reason });
                 }
             }
-            Input::NotForwarded { term, from_sequence } => {
-                self.pending.take_back(term, from_sequence);
-                self.forward_after = now + self.settings.tick_interval / 4;
-            }
+            Input::Refused { term, sequence, reason } => self.pending.refused(term, sequence, reason),
+            Input::NotForwarded { term, from_sequence } => self.not_forwarded(term, from_sequence),
             Input::Persisted(number) => self.persisted(number),
             Input::Written(number) => self.block_written(number),
             Input::SnapshotSaved(index) => self.snapshot_saved(index),
@@ -511,7 +519,6 @@ impl Core {
             self.leading = Some(Leading::new(term));
             self.metrics.set(Gauge::IsLeader, &self.settings.channel, 1);
         }
-        self.forward_after = Duration::ZERO;
     }
 
     fn campaign_first(&mut self) {
@@ -532,8 +539,14 @@ impl Core {
     /// Sends what waits to the leader, if that is another node.
     fn forward(&mut self) {
         let (term, _, leader) = self.role;
-        if leader == 0 || leader == self.settings.id || self.now < self.forward_after {
+        if leader == 0 || leader == self.settings.id {
+            self.resend = None;
             return;
+        }
+        if let Some((of_term, from, _)) = self.resend.take_if(|(_, _, at)| *at <= self.now)
+            && of_term == term
+        {
+            self.send_again(from);
         }
         while let Some(message) = self.pending.take_for_forwarding(term) {
             self.effects.push(Effect::Forward { to: leader, message });
@@ -543,6 +556,25 @@ impl Core {
         }
     }
 
+    /// Sends again what the leader of the current term was sent from this number on.
+    fn send_again(&mut self, from_sequence: u64) {
+        let (term, _, leader) = self.role;
+        let again = self.pending.sent_again(term, from_sequence);
+        self.effects.extend(again.into_iter().map(|message| Effect::Forward { to: leader, message }));
+    }
+
+    /// A message did not reach the leader's stream, and none behind it was tried. It stays the
+    /// leader's of that term: an earlier try may have reached it.
+    fn not_forwarded(&mut self, term: u64, from_sequence: u64) {
+        let at = self.now + self.settings.tick_interval / 4;
+        let from = match self.resend {
+            Some((resent_term, from, _)) if resent_term == term => from.min(from_sequence),
+            Some((resent_term, ..)) if resent_term > term => return,
+            _ => from_sequence,
+        };
+        self.resend = Some((term, from, at));
+    }
+
     /// How long it is waited for any of this node's messages to be ordered before they are sent
     /// again: longer than a batch may take to fill.
     fn retry_interval(&self) -> Duration {
@@ -550,7 +582,7 @@ impl Core {
     }
 
     /// When nothing of what was forwarded comes back, it is sent again to a leader that takes each
-    /// message once, and looked at once more if the configuration has changed.
+    /// message once.
     fn retry(&mut self) {
         if self.retry_at.is_none_or(|at| at > self.now) {
             return;
@@ -559,17 +591,9 @@ impl Core {
         if self.pending.is_empty() {
             return;
         }
-        let sequence = self.rules.sequence();
-        for (id, submission) in self.pending.stale(sequence, 100) {
-            match self.rules.recheck(&submission) {
-                Ok(_) => self.pending.refreshed(id, sequence),
-                Err(reason) => self.pending.reject(id, reason),
-            }
-        }
-        let (term, _, leader) = self.role;
+        let leader = self.leader();
         if self.leader_counts && leader != 0 && leader != self.settings.id {
-            let again = self.pending.sent_again(term);
-            self.effects.extend(again.into_iter().map(|message| Effect::Forward { to: leader, message }));
+            self.send_again(0);
         }
         self.retry_at = Some(self.now + self.retry_interval());
     }

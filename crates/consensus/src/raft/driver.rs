@@ -9,7 +9,7 @@ use std::{
 };
 
 use identity::certificate::pem_to_der;
-use protos::{Message as _, etcdraft::ClusterMetadata, orderer::ConsensusRequest};
+use protos::{Message as _, etcdraft::ClusterMetadata, orderer::{ConsensusRequest, Refusal}};
 use raft::eraftpb::{Message, Snapshot};
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc, oneshot},
@@ -49,6 +49,14 @@ pub(crate) struct Incoming {
     pub(crate) counts_submissions: bool,
 }
 
+/// The leader's word on a message of this node's.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) term: u64,
+    pub(crate) sequence: u64,
+    pub(crate) reason: OrderError,
+}
+
 /// A message to be ordered.
 #[derive(Debug)]
 pub(crate) enum Taken {
@@ -63,6 +71,7 @@ pub(crate) enum Taken {
 pub(crate) enum Event {
     Disk(Report),
     NotForwarded(NotForwarded),
+    Refused(Refused),
     Pulled(Arc<channel::block::EncodedBlock>),
     CaughtUp {
         snapshot: Snapshot,
@@ -190,6 +199,7 @@ impl Driver {
             Effect::Send(message) => self.send(now, message),
             // The forwarder ends with the driver.
             Effect::Forward { to, message } => drop(self.forward.send((to, message))),
+            Effect::Refuse { to, term, sequence, reason } => self.refuse(to, term, sequence, reason),
             Effect::Write(write) => self.disk.write(write),
             Effect::SaveSnapshot(snapshot) => self.disk.save_snapshot(snapshot),
             Effect::CatchUp(snapshot) => self.catch_up.begin(snapshot, self.core.membership().clone()),
@@ -241,6 +251,7 @@ impl Driver {
             Event::NotForwarded(NotForwarded { term, from_sequence }) => {
                 Input::NotForwarded { term, from_sequence }
             }
+            Event::Refused(Refused { term, sequence, reason }) => Input::Refused { term, sequence, reason },
             Event::Pulled(block) => Input::Pulled(block),
             Event::CaughtUp { snapshot, tip, membership } => Input::CaughtUp { snapshot, tip, membership },
             Event::CatchUpFailed(reason) => return Some(End::Failed(reason)),
@@ -264,6 +275,7 @@ impl Driver {
             payload: message_out(message).encode_to_vec().into(),
             metadata: metadata.unwrap_or_default().into(),
             counts_submissions: true,
+            refusals: Vec::new(),
         };
         let result = self.transport.send_consensus(channel, to, request);
         let node = self.shared.id;
@@ -289,6 +301,20 @@ impl Driver {
         if is_snapshot {
             self.input(now, Input::SnapshotSent { to, sent });
         }
+    }
+
+    /// When this gets lost, the other node asks again by sending its message again.
+    fn refuse(&self, to: u64, term: u64, sequence: u64, reason: OrderError) {
+        let (status, info) = match reason {
+            OrderError::Rejected { status, text } => (status, text),
+            other => (protos::common::Status::ServiceUnavailable, other.to_string()),
+        };
+        let request = ConsensusRequest {
+            channel: self.state.channel_id().to_owned(),
+            refusals: vec![Refusal { term, sequence, status: status as i32, info }],
+            ..ConsensusRequest::default()
+        };
+        let _ = self.transport.send_consensus(self.state.channel_id(), to, request);
     }
 
     fn reconfigure(&mut self) {

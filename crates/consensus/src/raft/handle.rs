@@ -22,7 +22,7 @@ use crate::{
 use super::{
     convert::message_in,
     core::Core,
-    driver::{Event, Incoming, Taken},
+    driver::{Event, Incoming, Refused, Taken},
     pending::{Numbered, Ticket},
 };
 
@@ -174,6 +174,16 @@ impl Chain for RaftChain {
     fn consensus_message(&self, sender: u64, request: ConsensusRequest) -> Result<(), ClusterError> {
         if self.shared.is_stopping() {
             return Err(OrderError::Stopped.into());
+        }
+        let has_refusals = !request.refusals.is_empty();
+        for refusal in request.refusals {
+            let status = refusal.status();
+            let reason = OrderError::Rejected { status, text: refusal.info };
+            let refused = Refused { term: refusal.term, sequence: refusal.sequence, reason };
+            let _ = self.events.send(Event::Refused(refused));
+        }
+        if has_refusals && request.payload.is_empty() {
+            return Ok(());
         }
         let malformed = |error: protos::DecodeError| ClusterError::MalformedMessage(error.to_string());
         let message = raftpb::Message::decode(request.payload).map_err(malformed)?;

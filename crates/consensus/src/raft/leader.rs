@@ -1,7 +1,7 @@
 //! What a leader has in hand: messages to be cut, and blocks that are proposed and not yet written.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     time::Duration,
 };
 
@@ -13,16 +13,24 @@ use channel::{
 use protos::orderer::BatchSize;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::chain::Submission;
+use crate::chain::{OrderError, Submission};
 
 use super::pending::Numbered;
 
-/// A message in the leader's hands, and its id in the table of pending messages if it was taken in
-/// on this node.
+/// Who took a message in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Source {
+    /// This node, which has it in its table under this id.
+    Own(u64),
+    /// Another node, which gave it this number.
+    Other { origin: u64, sequence: u64 },
+}
+
+/// A message in the leader's hands.
 #[derive(Debug)]
 pub(crate) struct Ordered {
     pub(crate) submission: Submission,
-    pub(crate) local: Option<u64>,
+    pub(crate) source: Source,
     /// The room that it takes in the queue.
     pub(crate) permit: Option<OwnedSemaphorePermit>,
 }
@@ -35,8 +43,10 @@ pub(crate) struct Leading {
     next: Option<(u64, Bytes)>,
     /// Messages of other nodes that wait for their turn.
     queue: VecDeque<Ordered>,
-    /// The sequence number expected next from each node that numbers what it sends.
-    expected: HashMap<u64, u64>,
+    /// The number expected next from each run of each node that numbers what it sends.
+    expected: HashMap<(u64, u64), u64>,
+    /// What was not ordered, by node and number, until the node knows.
+    refused: BTreeMap<(u64, u64), OrderError>,
     cutter: BlockCutter<()>,
     /// When what is in the cutter becomes a block although it is not full; and since when the
     /// first message of it waits.
@@ -64,6 +74,7 @@ impl Leading {
             next: None,
             queue: VecDeque::new(),
             expected: HashMap::new(),
+            refused: BTreeMap::new(),
             cutter: BlockCutter::new(),
             batch_deadline: None,
             filling_since: None,
@@ -122,22 +133,35 @@ impl Leading {
 
     /// A message that another node took in. What was sent in another term, was received before, or
     /// came before something that got lost is not taken: its sender will send it again if it is
-    /// still needed.
+    /// still needed. Returns the reason when the message was refused before.
     pub(crate) fn take_numbered(
         &mut self,
         origin: u64,
         message: Numbered,
         permit: Option<OwnedSemaphorePermit>,
-    ) {
-        if message.term != self.term {
-            return;
+    ) -> Option<OrderError> {
+        let Numbered { submission, term, sequence, oldest } = message;
+        if term != self.term {
+            return None;
         }
-        let expected = self.expected.entry(origin).or_insert(1);
-        *expected = (*expected).max(message.oldest);
-        if message.sequence == *expected {
+        let run = Numbered::run_of(sequence);
+        let expected = self.expected.entry((origin, run)).or_insert(Numbered::first_of(run));
+        if !self.refused.is_empty() {
+            let is_done = |number: u64| Numbered::run_of(number) == run && number < oldest;
+            self.refused.retain(|(node, number), _| *node != origin || !is_done(*number));
+        }
+        *expected = (*expected).max(oldest);
+        if sequence == *expected {
             *expected += 1;
-            self.queue.push_back(Ordered { submission: message.submission, local: None, permit });
+            self.queue.push_back(Ordered { submission, source: Source::Other { origin, sequence }, permit });
+            return None;
         }
+        self.refused.get(&(origin, sequence)).cloned()
+    }
+
+    /// Remembers that a message of another node will not be ordered.
+    pub(crate) fn refuse(&mut self, origin: u64, sequence: u64, reason: OrderError) {
+        self.refused.insert((origin, sequence), reason);
     }
 
     pub(crate) fn next_queued(&mut self) -> Option<Ordered> {

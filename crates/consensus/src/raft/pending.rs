@@ -29,7 +29,7 @@ pub(crate) struct Ticket {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Sent {
     term: u64,
-    /// Position among what this node sent in that term; 0 when it was ordered here.
+    /// Its number among what this node sent in that term; 0 when it was ordered here.
     sequence: u64,
 }
 
@@ -45,13 +45,26 @@ struct Item {
 pub(crate) struct Numbered {
     pub(crate) submission: Submission,
     pub(crate) term: u64,
+    /// Counts from 1 in the lower half; the upper half tells the runs of the sender's apart.
     pub(crate) sequence: u64,
     /// All before this one are in the chain.
     pub(crate) oldest: u64,
 }
 
+impl Numbered {
+    /// Which run of its sender's a number belongs to.
+    pub(crate) fn run_of(sequence: u64) -> u64 {
+        sequence >> 32
+    }
+
+    /// The first number of a run.
+    pub(crate) fn first_of(run: u64) -> u64 {
+        run << 32 | 1
+    }
+}
+
 /// The table of pending messages.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Pending {
     items: BTreeMap<u64, Item>,
     /// Where each message is, by what it is recognised by in a block; the same bytes may have been
@@ -61,11 +74,26 @@ pub(crate) struct Pending {
     next_id: u64,
     /// The term in which sequence numbers are given, and the last one given.
     numbering: (u64, u64),
+    /// Tells this run of the node's from others.
+    run: u64,
     /// Receipts whose block waits to be written.
     awaiting_write: BTreeMap<u64, Vec<Ticket>>,
 }
 
 impl Pending {
+    /// An empty table; `run` is another one at each start of the node.
+    pub(crate) fn new(run: u32) -> Self {
+        Self {
+            items: BTreeMap::new(),
+            by_key: HashMap::new(),
+            unsent: BTreeSet::new(),
+            next_id: 0,
+            numbering: (0, 0),
+            run: u64::from(run),
+            awaiting_write: BTreeMap::new(),
+        }
+    }
+
     /// Takes a message in; it is not with any leader yet.
     pub(crate) fn insert(&mut self, submission: Submission, ticket: Ticket) {
         let id = self.next_id;
@@ -99,9 +127,10 @@ impl Pending {
     pub(crate) fn take_for_forwarding(&mut self, term: u64) -> Option<Numbered> {
         let id = self.unsent.pop_first()?;
         if self.numbering.0 != term {
-            self.numbering = (term, 0);
+            self.numbering = (term, Numbered::first_of(self.run));
+        } else {
+            self.numbering.1 += 1;
         }
-        self.numbering.1 += 1;
         let sent = Sent { term, sequence: self.numbering.1 };
         self.items.get_mut(&id)?.sent = Some(sent);
         let oldest = self.oldest_sequence(term).unwrap_or(sent.sequence);
@@ -120,31 +149,17 @@ impl Pending {
         })
     }
 
-    /// All that the leader of `term` was sent and that is not in the chain yet, in order, to be
-    /// sent to it once more. A leader that counts takes each of them once.
-    pub(crate) fn sent_again(&self, term: u64) -> Vec<Numbered> {
+    /// All that the leader of `term` was sent from this number on and that is not in the chain yet, in
+    /// order, to be sent to it once more. A leader that counts takes each of them once.
+    pub(crate) fn sent_again(&self, term: u64, from_sequence: u64) -> Vec<Numbered> {
         let oldest = self.oldest_sequence(term).unwrap_or_default();
         self.sent_in(term)
+            .filter(|(_, sequence)| *sequence >= from_sequence)
             .filter_map(|(id, sequence)| {
                 let submission = self.items.get(&id)?.submission.clone();
                 Some(Numbered { submission, term, sequence, oldest })
             })
             .collect()
-    }
-
-    /// Takes back what was not written to the leader's stream, from this sequence number on.
-    pub(crate) fn take_back(&mut self, term: u64, from_sequence: u64) {
-        let back: Vec<u64> =
-            self.sent_in(term).filter(|(_, sequence)| *sequence >= from_sequence).map(|(id, _)| id).collect();
-        for id in &back {
-            if let Some(item) = self.items.get_mut(id) {
-                item.sent = None;
-            }
-        }
-        self.unsent.extend(back);
-        if self.numbering.0 == term {
-            self.numbering.1 = from_sequence - 1;
-        }
     }
 
     /// An entry of `term` has been applied: what earlier leaders had and was not seen is lost, and
@@ -212,18 +227,11 @@ impl Pending {
         }
     }
 
-    /// Up to `limit` messages that passed the filters of an older configuration than `sequence` and
-    /// are with another node, which may have thrown them away for that.
-    pub(crate) fn stale(&self, sequence: u64, limit: usize) -> Vec<(u64, Submission)> {
-        let is_stale = |item: &&Item| item.submission.config_sequence < sequence;
-        let stale = self.items.iter().filter(|(_, item)| is_stale(item));
-        stale.take(limit).map(|(id, item)| (*id, item.submission.clone())).collect()
-    }
-
-    /// The message passed the filters again.
-    pub(crate) fn refreshed(&mut self, id: u64, config_sequence: u64) {
-        if let Some(item) = self.items.get_mut(&id) {
-            item.submission.config_sequence = config_sequence;
+    /// The leader of `term` will not order what it was sent under this number.
+    pub(crate) fn refused(&mut self, term: u64, sequence: u64, reason: OrderError) {
+        let found = self.sent_in(term).find(|(_, number)| *number == sequence);
+        if let Some((id, _)) = found {
+            self.reject(id, reason);
         }
     }
 
@@ -284,7 +292,7 @@ mod tests {
 
     #[test]
     fn a_receipt_resolves_when_its_block_is_written() {
-        let mut pending = Pending::default();
+        let mut pending = Pending::new(0);
         let receipt = take(&mut pending, "a");
         block(&mut pending, 7, &["x", "a"]);
         assert!(pending.is_empty());
@@ -297,7 +305,7 @@ mod tests {
 
     #[test]
     fn each_of_two_identical_messages_needs_an_occurrence() {
-        let mut pending = Pending::default();
+        let mut pending = Pending::new(0);
         let (first, second) = (take(&mut pending, "a"), take(&mut pending, "a"));
         block(&mut pending, 1, &["a"]);
         block(&mut pending, 2, &["a", "a"]);
@@ -309,7 +317,7 @@ mod tests {
 
     #[test]
     fn what_a_leader_of_an_earlier_term_had_is_handed_in_again_once() {
-        let mut pending = Pending::default();
+        let mut pending = Pending::new(0);
         let _receipts: Vec<Receipt> = ["a", "b", "c"].map(|text| take(&mut pending, text)).into();
         assert_eq!(pending.take_for_forwarding(3).unwrap().sequence, 1);
         assert_eq!(pending.take_for_forwarding(3).unwrap().sequence, 2);
@@ -325,21 +333,22 @@ mod tests {
     }
 
     #[test]
-    fn what_the_stream_did_not_take_goes_out_again_with_the_same_numbers() {
-        let mut pending = Pending::default();
+    fn what_got_lost_goes_out_again_with_the_same_numbers() {
+        let mut pending = Pending::new(7);
         let _receipts: Vec<Receipt> = ["a", "b", "c"].map(|text| take(&mut pending, text)).into();
+        let first = pending.take_for_forwarding(3).unwrap().sequence;
+        assert_eq!((first, Numbered::run_of(first)), (Numbered::first_of(7), 7));
         while pending.take_for_forwarding(3).is_some() {}
-        pending.take_back(3, 2);
-        let again = pending.take_for_forwarding(3).unwrap();
-        assert_eq!((again.submission.envelope.as_ref(), again.sequence), (&b"b"[..], 2));
         block(&mut pending, 1, &["a"]);
-        let again: Vec<_> = pending.sent_again(3).iter().map(|n| (n.sequence, n.oldest)).collect();
-        assert_eq!(again, [(2, 2)]);
+        let numbers = |again: Vec<Numbered>| again.iter().map(|n| (n.sequence, n.oldest)).collect::<Vec<_>>();
+        assert_eq!(numbers(pending.sent_again(3, 0)), [(first + 1, first + 1), (first + 2, first + 1)]);
+        assert_eq!(numbers(pending.sent_again(3, first + 2)), [(first + 2, first + 1)]);
+        assert_eq!(numbers(pending.sent_again(4, 0)), []);
     }
 
     #[test]
     fn an_end_tells_everybody() {
-        let mut pending = Pending::default();
+        let mut pending = Pending::new(0);
         let (waiting, written, rejected) =
             (take(&mut pending, "a"), take(&mut pending, "b"), take(&mut pending, "c"));
         block(&mut pending, 1, &["b"]);

@@ -147,6 +147,7 @@ pub fn start(
         campaigns_first: opened.is_new_group
             && bootstrap::first_campaigner(&channel, membership.ids().len()) == id,
         seed: rand::random(),
+        run: rand::random(),
     };
 
     let shared = Arc::new(Shared::new(&channel, id, membership.ids().len()));

@@ -15,10 +15,10 @@ use crate::{
 use super::{
     super::{
         convert::MemberChange,
-        leader::{Created, Ordered},
+        leader::{Created, Ordered, Source},
         membership::{ConsensusChange, consensus_change},
     },
-    Core, Paused,
+    Core, Effect, Paused,
 };
 
 /// How often a leader tries to make room for another before it gives up a configuration that
@@ -94,7 +94,7 @@ impl Core {
         let own = |pending: &mut super::Pending| {
             pending.take_for_ordering(term).map(|(id, submission)| Ordered {
                 submission,
-                local: Some(id),
+                source: Source::Own(id),
                 permit: None,
             })
         };
@@ -120,7 +120,7 @@ impl Core {
                 Err(reason) => {
                     let kind = if is_config { "config" } else { "normal" };
                     self.error(format_args!("Failed to order message: bad {kind} message: {reason}"));
-                    return self.refuse(message.local, reason);
+                    return self.refuse(message.source, reason);
                 }
             }
         }
@@ -140,7 +140,7 @@ impl Core {
                     status: protos::common::Status::BadRequest,
                     text: error.to_string(),
                 };
-                return self.refuse(message.local, reason);
+                return self.refuse(message.source, reason);
             }
             Ok(ConsensusChange::Raft(config)) => {
                 if let Some(change) = self.membership.unseats(&config, self.settings.id) {
@@ -162,10 +162,17 @@ impl Core {
         ));
     }
 
-    fn refuse(&mut self, local: Option<u64>, reason: OrderError) {
+    /// Tells whoever took the message in that it will not be ordered.
+    fn refuse(&mut self, source: Source, reason: OrderError) {
         self.metrics.add(Counter::ProposalFailures, &self.settings.channel, 1);
-        if let Some(id) = local {
-            self.pending.reject(id, reason);
+        match source {
+            Source::Own(id) => self.pending.reject(id, reason),
+            Source::Other { origin, sequence } => {
+                if let Some(leading) = &mut self.leading {
+                    leading.refuse(origin, sequence, reason.clone());
+                }
+                self.effects.push(Effect::Refuse { to: origin, term: self.role.0, sequence, reason });
+            }
         }
     }
 
@@ -221,7 +228,7 @@ impl Core {
             ));
             return;
         }
-        self.abdicating = Some(Abdication { local: message.local, attempts: 0 });
+        self.abdicating = Some(Abdication { source: message.source, attempts: 0 });
         self.abdicate_further();
     }
 
@@ -236,20 +243,20 @@ impl Core {
             self.transfer_leadership();
             return;
         }
-        let local = abdication.local;
+        let source = abdication.source;
         self.abdicating = None;
         let text = format!(
             "Abdication failed too many times consecutively ({MAX_ABDICATION_ATTEMPTS}), aborting retries"
         );
         self.error(format_args!("{text}"));
-        self.refuse(local, OrderError::Forwarding(text));
+        self.refuse(source, OrderError::Forwarding(text));
     }
 }
 
 /// A leader on its way out.
 #[derive(Debug)]
 pub(super) struct Abdication {
-    /// The message that removes it, if it was taken in here.
-    local: Option<u64>,
+    /// Who took in the message that removes it.
+    source: Source,
     attempts: u32,
 }
