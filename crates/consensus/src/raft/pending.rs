@@ -74,6 +74,8 @@ pub(crate) struct Pending {
     next_id: u64,
     /// The term in which sequence numbers are given, and the last one given.
     numbering: (u64, u64),
+    /// The messages by the numbers that they have in that term.
+    numbered: BTreeMap<u64, u64>,
     /// Tells this run of the node's from others.
     run: u64,
     /// Receipts whose block waits to be written.
@@ -89,6 +91,7 @@ impl Pending {
             unsent: BTreeSet::new(),
             next_id: 0,
             numbering: (0, 0),
+            numbered: BTreeMap::new(),
             run: u64::from(run),
             awaiting_write: BTreeMap::new(),
         }
@@ -128,38 +131,29 @@ impl Pending {
         let id = self.unsent.pop_first()?;
         if self.numbering.0 != term {
             self.numbering = (term, Numbered::first_of(self.run));
+            self.numbered.clear();
         } else {
             self.numbering.1 += 1;
         }
-        let sent = Sent { term, sequence: self.numbering.1 };
-        self.items.get_mut(&id)?.sent = Some(sent);
-        let oldest = self.oldest_sequence(term).unwrap_or(sent.sequence);
-        let submission = self.items.get(&id)?.submission.clone();
-        Some(Numbered { submission, term, sequence: sent.sequence, oldest })
-    }
-
-    /// Ids grow with sequence numbers within a term, so the first is the oldest.
-    fn oldest_sequence(&self, term: u64) -> Option<u64> {
-        self.sent_in(term).map(|(_, sequence)| sequence).next()
-    }
-
-    fn sent_in(&self, term: u64) -> impl Iterator<Item = (u64, u64)> + '_ {
-        self.items.iter().filter_map(move |(id, item)| {
-            item.sent.filter(|sent| sent.term == term).map(|sent| (*id, sent.sequence))
-        })
+        let sequence = self.numbering.1;
+        self.numbered.insert(sequence, id);
+        let item = self.items.get_mut(&id)?;
+        item.sent = Some(Sent { term, sequence });
+        let oldest = *self.numbered.first_key_value()?.0;
+        Some(Numbered { submission: item.submission.clone(), term, sequence, oldest })
     }
 
     /// All that the leader of `term` was sent from this number on and that is not in the chain yet, in
     /// order, to be sent to it once more. A leader that counts takes each of them once.
     pub(crate) fn sent_again(&self, term: u64, from_sequence: u64) -> Vec<Numbered> {
-        let oldest = self.oldest_sequence(term).unwrap_or_default();
-        self.sent_in(term)
-            .filter(|(_, sequence)| *sequence >= from_sequence)
-            .filter_map(|(id, sequence)| {
-                let submission = self.items.get(&id)?.submission.clone();
-                Some(Numbered { submission, term, sequence, oldest })
-            })
-            .collect()
+        let Some(oldest) = self.numbered.keys().next().copied().filter(|_| self.numbering.0 == term) else {
+            return Vec::new();
+        };
+        let again = self.numbered.range(from_sequence..).filter_map(|(sequence, id)| {
+            let submission = self.items.get(id)?.submission.clone();
+            Some(Numbered { submission, term, sequence: *sequence, oldest })
+        });
+        again.collect()
     }
 
     /// An entry of `term` has been applied: what earlier leaders had and was not seen is lost, and
@@ -188,8 +182,7 @@ impl Pending {
             if ids.is_empty() {
                 self.by_key.remove(&key);
             }
-            self.unsent.remove(&id);
-            if let Some(item) = self.items.remove(&id) {
+            if let Some(item) = self.take(id) {
                 found.push(item.ticket);
             }
         }
@@ -213,8 +206,7 @@ impl Pending {
 
     /// A message that will not be ordered.
     pub(crate) fn reject(&mut self, id: u64, reason: OrderError) {
-        self.unsent.remove(&id);
-        let Some(item) = self.items.remove(&id) else { return };
+        let Some(item) = self.take(id) else { return };
         let key = key(item.submission.kind, &item.submission.envelope);
         if let Some(ids) = self.by_key.get_mut(&key) {
             ids.retain(|other| *other != id);
@@ -229,10 +221,18 @@ impl Pending {
 
     /// The leader of `term` will not order what it was sent under this number.
     pub(crate) fn refused(&mut self, term: u64, sequence: u64, reason: OrderError) {
-        let found = self.sent_in(term).find(|(_, number)| *number == sequence);
-        if let Some((id, _)) = found {
+        if let Some(id) = self.numbered.get(&sequence).copied().filter(|_| self.numbering.0 == term) {
             self.reject(id, reason);
         }
+    }
+
+    fn take(&mut self, id: u64) -> Option<Item> {
+        self.unsent.remove(&id);
+        let item = self.items.remove(&id)?;
+        if let Some(sent) = item.sent.filter(|sent| sent.term == self.numbering.0) {
+            self.numbered.remove(&sent.sequence);
+        }
+        Some(item)
     }
 
     /// The chain ends: nobody will be told more.
