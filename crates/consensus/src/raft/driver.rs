@@ -9,7 +9,11 @@ use std::{
 };
 
 use identity::certificate::pem_to_der;
-use protos::{Message as _, etcdraft::ClusterMetadata, orderer::{ConsensusRequest, Refusal}};
+use protos::{
+    Message as _,
+    etcdraft::ClusterMetadata,
+    orderer::{ConsensusRequest, Refusal},
+};
 use raft::eraftpb::{Message, Snapshot};
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc, oneshot},
