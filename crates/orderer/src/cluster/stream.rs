@@ -29,7 +29,7 @@ use super::{
     expiry::ExpiryWatch,
 };
 use crate::{
-    grpc::call::MessageLimits,
+    grpc::{Connection, call::MessageLimits},
     metrics::{Counter, Gauge, Histogram, Metrics},
 };
 
@@ -95,8 +95,17 @@ struct Meters {
 }
 
 enum State {
-    Closed { until: Instant, failures: u32, reason: String },
-    Open { queue: mpsc::Sender<Item>, is_connected: bool, failures: u32, _task: AbortOnDropHandle<()> },
+    Closed {
+        until: Instant,
+        failures: u32,
+        reason: String,
+    },
+    Open {
+        queue: mpsc::Sender<Item>,
+        connection: Option<Connection>,
+        failures: u32,
+        _task: AbortOnDropHandle<()>,
+    },
     ShutDown,
 }
 
@@ -165,10 +174,12 @@ impl OutgoingStream {
             }
             Err(mpsc::error::TrySendError::Full(_)) => {
                 self.shared.meters.dropped.increment();
-                if !self.shared.is_connected() {
+                let Some(connection) = self.shared.connection() else {
                     return Err(self.shared.not_connected("CONNECTING"));
-                }
+                };
                 self.shared.close("send queue overflown");
+                // What the stream has handed to HTTP/2 would wait there for the reader.
+                connection.abort();
                 Err(TransportError::Overflow)
             }
             Err(mpsc::error::TrySendError::Closed(_)) => Err(self.shared.not_connected("TRANSIENT_FAILURE")),
@@ -211,7 +222,7 @@ impl Shared {
                 let task = self.runtime.spawn(self.clone().run(items));
                 let opened = queue.clone();
                 *state =
-                    State::Open { queue, is_connected: false, failures, _task: AbortOnDropHandle::new(task) };
+                    State::Open { queue, connection: None, failures, _task: AbortOnDropHandle::new(task) };
                 Ok(opened)
             }
         }
@@ -230,7 +241,7 @@ impl Shared {
             Ok(connection) => connection,
             Err(reason) => return reason,
         };
-        self.set_connected();
+        self.set_connected(&connection);
         self.meters.streams.add(1.0);
         let _open = Open(&self.meters.streams);
         let origin = connection.origin().clone();
@@ -286,13 +297,16 @@ impl Shared {
         matches!(&*self.state.lock(), State::Open { queue, .. } if queue.capacity() < queue.max_capacity())
     }
 
-    fn is_connected(&self) -> bool {
-        matches!(&*self.state.lock(), State::Open { is_connected: true, .. })
+    fn connection(&self) -> Option<Connection> {
+        match &*self.state.lock() {
+            State::Open { connection, .. } => connection.clone(),
+            State::Closed { .. } | State::ShutDown => None,
+        }
     }
 
-    fn set_connected(&self) {
-        if let State::Open { is_connected, failures, .. } = &mut *self.state.lock() {
-            *is_connected = true;
+    fn set_connected(&self, made: &Connection) {
+        if let State::Open { connection, failures, .. } = &mut *self.state.lock() {
+            *connection = Some(made.clone());
             *failures = 0;
         }
     }

@@ -34,10 +34,13 @@ pub struct ClusterTransport {
     connections: Arc<Connections>,
     members: Arc<Members>,
     metrics: Arc<Metrics>,
-    channels: ArcSwap<HashMap<String, Arc<HashMap<u64, Arc<Stub>>>>>,
+    channels: ArcSwap<HashMap<String, Arc<Stubs>>>,
     /// Held while channels are reconfigured.
     configuring: Mutex<()>,
 }
+
+/// The other consenters of a channel, by raft id.
+type Stubs = HashMap<u64, Arc<Stub>>;
 
 /// Both streams to one consenter of one channel.
 struct Stub {
@@ -83,7 +86,7 @@ impl ClusterTransport {
     }
 
     /// Replaces a channel's stubs and closes the connections that nobody needs any more.
-    fn install(&self, channel: &str, stubs: Option<HashMap<u64, Arc<Stub>>>) {
+    fn install(&self, channel: &str, stubs: Option<Stubs>) {
         let mut next = HashMap::clone(&self.channels.load());
         match stubs {
             Some(stubs) => next.insert(channel.to_owned(), Arc::new(stubs)),
@@ -104,7 +107,7 @@ impl Transport for ClusterTransport {
         tracing::info!(target: "orderer.common.cluster", "Entering, channel: {channel}, nodes: {nodes:?}");
         self.members.set(channel, &peers);
         let current = self.channels.load().get(channel).cloned().unwrap_or_default();
-        let mut stubs = HashMap::new();
+        let mut stubs = Stubs::new();
         for peer in &peers {
             let stub = match current.get(&peer.id) {
                 Some(stub) if stub.peer == *peer => stub.clone(),

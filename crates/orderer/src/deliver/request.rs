@@ -59,7 +59,7 @@ pub(super) fn headers(
         if header.tls_cert_hash.is_empty() {
             return Err(HeaderError::NoBinding);
         }
-        let actual = peer.certificate.as_ref().map(|certificate| Sha256::digest(certificate));
+        let actual = peer.certificate.as_ref().map(Sha256::digest);
         if actual.is_none_or(|actual| actual[..] != header.tls_cert_hash[..]) {
             return Err(HeaderError::WrongBinding);
         }

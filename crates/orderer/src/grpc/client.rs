@@ -10,9 +10,9 @@ use std::{
 
 use http::Uri;
 use hyper::{body::Incoming, client::conn::http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::body::Body;
 
 /// Idle time after which the other side is pinged, as Fabric's cluster client does.
@@ -26,12 +26,30 @@ const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
 /// Largest HTTP/2 frame taken in.
 const MAX_FRAME_BYTES: u32 = 128 << 10;
 
-/// One HTTP/2 connection; clones share it, and it ends with the last of them.
+/// One HTTP/2 connection; clones share it. It ends with the last of them, together with the calls
+/// that are still under way.
 #[derive(Clone)]
 pub struct Connection {
     requests: http2::SendRequest<Body>,
     origin: Uri,
-    driver: Arc<AbortOnDropHandle<()>>,
+    end: CancellationToken,
+    _ends_with_last: Arc<DropGuard>,
+}
+
+/// Spawns what a connection consists of, so that all of it ends at once: hyper sends request
+/// bodies in tasks of their own, and one that waits for a peer that does not read would stay.
+#[derive(Clone)]
+struct ConnectionTasks(CancellationToken);
+
+impl<F> hyper::rt::Executor<F> for ConnectionTasks
+where
+    F: Future + Send + 'static,
+    F::Output: Send,
+{
+    fn execute(&self, task: F) {
+        let end = self.0.clone();
+        tokio::spawn(async move { end.run_until_cancelled(task).await.map(drop) });
+    }
 }
 
 impl Connection {
@@ -45,7 +63,8 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let origin = format!("https://{endpoint}").parse::<Uri>().map_err(|e| format!("{endpoint}: {e}"))?;
-        let (requests, connection) = http2::Builder::new(TokioExecutor::new())
+        let end = CancellationToken::new();
+        let (requests, connection) = http2::Builder::new(ConnectionTasks(end.clone()))
             .timer(TokioTimer::new())
             .keep_alive_interval(KEEPALIVE_INTERVAL)
             .keep_alive_timeout(KEEPALIVE_TIMEOUT)
@@ -56,12 +75,14 @@ impl Connection {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|e| e.to_string())?;
-        let driver = tokio::spawn(async move {
-            if let Err(reason) = connection.await {
+        let ended = end.clone();
+        tokio::spawn(async move {
+            if let Some(Err(reason)) = ended.run_until_cancelled(connection).await {
                 tracing::debug!(target: "orderer.common.cluster", "Connection ended: {reason}");
             }
         });
-        Ok(Self { requests, origin, driver: Arc::new(AbortOnDropHandle::new(driver)) })
+        let ends_with_last = Arc::new(end.clone().drop_guard());
+        Ok(Self { requests, origin, end, _ends_with_last: ends_with_last })
     }
 
     /// Scheme and authority, for clients that build requests.
@@ -76,7 +97,7 @@ impl Connection {
 
     /// Ends it under all its clones; for a peer that does not read any more.
     pub fn abort(&self) {
-        self.driver.abort();
+        self.end.cancel();
     }
 }
 

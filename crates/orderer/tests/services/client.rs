@@ -41,6 +41,7 @@ pub(crate) struct Client {
 pub(crate) struct Call {
     pub(crate) requests: mpsc::UnboundedSender<Frame>,
     responses: Streaming<Bytes>,
+    _connection: Connection,
 }
 
 pub(crate) fn dialer(keys: Option<KeyPair>) -> Dialer {
@@ -72,7 +73,7 @@ impl Client {
         let body = futures::stream::poll_fn(move |context| queued.poll_recv(context));
         let path = http::uri::PathAndQuery::from_static(path);
         let responses = grpc.streaming(Request::new(body), path, BytesCodec).await?.into_inner();
-        Ok(Call { requests, responses })
+        Ok(Call { requests, responses, _connection: self.connection.clone() })
     }
 
     pub(crate) async fn broadcast(&self) -> Call {

@@ -3,6 +3,7 @@
 
 mod broadcast;
 mod client;
+mod cluster;
 mod deliver;
 mod material;
 mod node;

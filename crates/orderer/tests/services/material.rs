@@ -108,7 +108,8 @@ impl Org {
         let policies: Policies =
             [("Readers", "member"), ("Writers", "client"), ("Admins", "admin"), ("Endorsement", "peer")]
                 .map(|(policy, role)| {
-                    (policy.to_owned(), PolicyRule::Signature(format!("OR('{MSP_ID}.{role}')")))
+                    let rule = format!("OR('{MSP_ID}.{role}', '{MSP_ID}.orderer')");
+                    (policy.to_owned(), PolicyRule::Signature(rule))
                 })
                 .into();
         Organization {
@@ -120,11 +121,13 @@ impl Org {
         }
     }
 
-    /// A channel of these consenters, cutting a block for every `messages`.
+    /// A channel of these consenters, cutting a block for every `messages`. They are also the
+    /// endpoints that blocks are pulled from.
     pub(crate) fn genesis(&self, channel_id: &str, consenters: Vec<Consenter>, messages: u32) -> Block {
+        let endpoints = consenters.iter().map(|c| format!("{}:{}", c.host, c.port)).collect();
         let options = Options { tick_interval: "20ms".to_owned(), ..default_raft_options() };
         let consensus = Consensus::Etcdraft(ConfigMetadata { consenters, options: Some(options) });
-        let mut orderer = OrdererSection::new(consensus, vec![self.describe(Vec::new())]);
+        let mut orderer = OrdererSection::new(consensus, vec![self.describe(endpoints)]);
         orderer.batch_timeout = std::time::Duration::from_millis(50);
         orderer.batch_size.max_message_count = messages;
         orderer.batch_size.absolute_max_bytes = 64 << 10;

@@ -22,7 +22,7 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
 /// A node and what clients need to reach it.
 pub(crate) struct TestNode {
-    pub(crate) org: Org,
+    pub(crate) org: Arc<Org>,
     pub(crate) tls: TlsFiles,
     pub(crate) directory: TempDir,
     pub(crate) node: Node,
@@ -82,7 +82,12 @@ pub(crate) async fn start(settings: &Settings) -> Result<Node, NodeError> {
 impl TestNode {
     /// A node without channels.
     pub(crate) async fn new(extra: &str) -> Self {
-        let (org, directory) = (Org::new(), TempDir::new().unwrap());
+        Self::of(Arc::new(Org::new()), extra).await
+    }
+
+    /// A node of an organisation that others share.
+    pub(crate) async fn of(org: Arc<Org>, extra: &str) -> Self {
+        let directory = TempDir::new().unwrap();
         let (settings, tls) = settings(&directory, &org, extra);
         let node = start(&settings).await.unwrap();
         Self { org, tls, directory, node }
@@ -110,6 +115,16 @@ impl TestNode {
         let mut errored = handle.chain().await.errored();
         let ready = errored.wait_for(|errored| !errored);
         tokio::time::timeout(LIMIT, ready).await.expect("no leader in time").unwrap();
+    }
+
+    /// Waits until the channel has this many blocks here.
+    pub(crate) async fn reaches(&self, channel_id: &str, height: u64) {
+        let reached = async {
+            while self.participation().info(channel_id).map_or(0, |info| info.height) < height {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(LIMIT, reached).await.expect("the blocks did not come in time");
     }
 
     pub(crate) fn participation(&self) -> Arc<dyn Participation> {

@@ -1,6 +1,6 @@
 //! Starting and stopping: one clear line for each thing that is wrong.
 
-use std::fs;
+use std::{fs, sync::Arc};
 
 use orderer::node::NodeError;
 use tempfile::TempDir;
@@ -63,7 +63,7 @@ async fn a_port_in_use_is_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn channels_come_back_after_a_stop_and_a_broken_one_stops_nobody() {
-    let (org, directory) = (Org::new(), TempDir::new().unwrap());
+    let (org, directory) = (Arc::new(Org::new()), TempDir::new().unwrap());
     let (settings, tls) = settings(&directory, &org, &tls_section(false));
     let node = start(&settings).await.unwrap();
     let node = TestNode { org, tls, directory, node };
