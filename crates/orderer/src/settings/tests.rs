@@ -377,3 +377,18 @@ proptest::proptest! {
         let _ = read("General: {}", &[("ORDERER_KAFKA_VERSION", &value)]);
     }
 }
+
+/// The guide's tables name every setting with its default, and no others.
+#[test]
+fn the_guide_lists_every_setting() {
+    let guide = include_str!("../../../../docs/operations/settings.md");
+    let rows = guide.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
+    let rows = rows.filter_map(|(key, rest)| Some((key, rest.split_once('|')?.0.trim())));
+    let documented: BTreeMap<_, _> = rows.filter(|(key, _)| key.contains('.')).collect();
+    let environment = BTreeMap::new();
+    let nothing = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
+    let loaded = parse("General: {}", &environment, Path::new("orderer.yaml"), &nothing).unwrap();
+    let listed = loaded.listing.lines().filter_map(|line| line.split_once(" = "));
+    let listed: BTreeMap<_, _> = listed.map(|(key, value)| (key, value.trim_matches(['"', '[', ']']))).collect();
+    assert_eq!(documented, listed);
+}
