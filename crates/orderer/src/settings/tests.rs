@@ -389,6 +389,7 @@ fn the_guide_lists_every_setting() {
     let nothing = |_: &Path| Err(std::io::ErrorKind::NotFound.into());
     let loaded = parse("General: {}", &environment, Path::new("orderer.yaml"), &nothing).unwrap();
     let listed = loaded.listing.lines().filter_map(|line| line.split_once(" = "));
-    let listed: BTreeMap<_, _> = listed.map(|(key, value)| (key, value.trim_matches(['"', '[', ']']))).collect();
+    let listed: BTreeMap<_, _> =
+        listed.map(|(key, value)| (key, value.trim_matches(['"', '[', ']']))).collect();
     assert_eq!(documented, listed);
 }
