@@ -36,8 +36,10 @@ use crate::{
 
 /// Limit of the TLS handshake and of reading a request's head.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
-/// Limit of a connection, from Fabric's limit of writing a reply.
-const CONNECTION_TIMEOUT: Duration = Duration::from_secs(130);
+/// Limit of answering and writing a reply.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(120);
+/// After this a connection ends with the request that it is at; clients connect again.
+const CONNECTION_AGE: Duration = Duration::from_secs(600);
 /// How long replies under way are waited for at a stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections at a time; more wait in the system's queue.
@@ -211,8 +213,7 @@ impl Server {
             let connection = connection(self.tls.clone(), self.router.clone(), stream, self.stop.clone());
             self.connections.spawn(async move {
                 let _permit = permit;
-                // The client is gone or too slow; there is nobody to tell.
-                let _ = tokio::time::timeout(CONNECTION_TIMEOUT, connection).await;
+                connection.await;
             });
         }
     }
@@ -252,15 +253,22 @@ async fn serve(
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
+        ended = connection.as_mut() => Ok(ended),
+        () = until_old_or_stopped(stop) => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::time::timeout(WRITE_TIMEOUT, connection).await
         }
     };
-    if let Err(error) = ended {
-        tracing::debug!(target: "fabhttp", "connection ended: {error}");
+    match ended {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(target: "fabhttp", "connection ended: {error}"),
+        Err(_) => tracing::debug!(target: "fabhttp", "connection cut: the client is too slow"),
     }
+}
+
+async fn until_old_or_stopped(stop: CancellationToken) {
+    // Either way the connection has to go; which of them it was makes no difference.
+    let _ = tokio::time::timeout(CONNECTION_AGE, stop.cancelled()).await;
 }
 
 /// Go's answer to a path that nobody serves.

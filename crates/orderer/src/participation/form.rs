@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use axum::{
     body::{Body, Bytes},
-    extract::{FromRequest, Multipart},
+    extract::{DefaultBodyLimit, FromRequest, Multipart},
 };
+use bytes::BytesMut;
+use futures::StreamExt;
 use http::header;
 
 /// The contents of the form's only file, which must have this part name. Errors are Fabric's
@@ -25,7 +27,9 @@ pub(super) async fn single_file(
         .await
         .map_err(|reason| unreadable(&format!("multipart: NextPart: {reason}")))?;
     let request = http::Request::builder().header(header::CONTENT_TYPE, content_type).body(Body::from(body));
-    let request = request.map_err(|error| format!("cannot parse Mime media type: {error}"))?;
+    let mut request = request.map_err(|error| format!("cannot parse Mime media type: {error}"))?;
+    // The limit is ours, not the framework's 2 MB.
+    DefaultBodyLimit::disable().apply(&mut request);
     let form = Multipart::from_request(request, &()).await;
     let mut form = form.map_err(|error| format!("cannot parse Mime media type: {}", error.body_text()))?;
     let (mut files, mut values, mut wanted) = (BTreeSet::new(), 0, None);
@@ -53,14 +57,21 @@ pub(super) async fn single_file(
     }
 }
 
-/// The whole body, or why there is none.
+/// The whole body, or why there is none. A body that is too large is read to its end all the
+/// same, and thrown away: a connection closed before would be reset, and the client would not
+/// see our answer.
 async fn read(body: Body, limit_bytes: usize) -> Result<Bytes, String> {
-    let read = axum::body::to_bytes(body, limit_bytes).await;
-    read.map_err(|error| {
-        let too_large = std::error::Error::source(&error)
-            .is_some_and(|source| source.to_string().contains("length limit exceeded"));
-        if too_large { "http: request body too large".to_owned() } else { error.to_string() }
-    })
+    let mut parts = body.into_data_stream();
+    let mut whole = BytesMut::new();
+    let mut too_large = false;
+    while let Some(part) = parts.next().await {
+        let part = part.map_err(|error| error.to_string())?;
+        too_large |= whole.len() + part.len() > limit_bytes;
+        if !too_large {
+            whole.extend_from_slice(&part);
+        }
+    }
+    if too_large { Err("http: request body too large".to_owned()) } else { Ok(whole.freeze()) }
 }
 
 /// The `boundary` of a content type, whose other parameters do not matter.

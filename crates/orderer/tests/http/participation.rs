@@ -12,7 +12,7 @@ use orderer::{
 };
 use parking_lot::Mutex;
 use prost::Message;
-use protos::common::{Block, BlockHeader};
+use protos::common::{Block, BlockData, BlockHeader};
 
 use crate::client::{Authority, Reply, plain, request, send};
 
@@ -145,6 +145,18 @@ async fn one_channel_is_shown_joined_and_removed() {
 }
 
 #[tokio::test]
+async fn a_large_block_is_joined_when_the_limit_allows_it() {
+    let settings = ChannelParticipation { max_request_body_size_bytes: 4 << 20, ..ENABLED };
+    let listener = admin::start(&plain(), &settings, Arc::new(Scripted::default())).await.unwrap();
+    let block = Block {
+        data: Some(BlockData { data: vec![vec![7; 3 << 20].into()] }),
+        ..Block::default()
+    };
+    let body = form(&[(BLOCK_PART, &block.encode_to_vec())]);
+    assert_eq!(send(listener.address(), "POST", CHANNELS, &[FORM], &body).await.status, 201);
+}
+
+#[tokio::test]
 async fn refused_joins() {
     use ParticipationError::*;
     for (refusal, status, allow, text) in [
@@ -191,7 +203,7 @@ type BadRequest<'a> = (&'a str, &'a str, &'a [&'a str], &'a [u8], u16, &'a str);
 #[tokio::test]
 async fn bad_requests() {
     const ONE: &str = "/participation/v1/channels/ch1";
-    let large = form(&[(BLOCK_PART, &[0; 5000])]);
+    let large = form(&[(BLOCK_PART, &vec![0; 8 << 20])]);
     let garbage = form(&[(BLOCK_PART, &[0xff; 10])]);
     let wrong_name = form(&[("name=\"block\"; filename=\"b\"", b"")]);
     let no_file = form(&[("name=\"config-block\"", b"")]);
