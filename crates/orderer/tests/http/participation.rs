@@ -148,10 +148,7 @@ async fn one_channel_is_shown_joined_and_removed() {
 async fn a_large_block_is_joined_when_the_limit_allows_it() {
     let settings = ChannelParticipation { max_request_body_size_bytes: 4 << 20, ..ENABLED };
     let listener = admin::start(&plain(), &settings, Arc::new(Scripted::default())).await.unwrap();
-    let block = Block {
-        data: Some(BlockData { data: vec![vec![7; 3 << 20].into()] }),
-        ..Block::default()
-    };
+    let block = Block { data: Some(BlockData { data: vec![vec![7; 3 << 20].into()] }), ..Block::default() };
     let body = form(&[(BLOCK_PART, &block.encode_to_vec())]);
     assert_eq!(send(listener.address(), "POST", CHANNELS, &[FORM], &body).await.status, 201);
 }
