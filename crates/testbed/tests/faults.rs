@@ -205,12 +205,13 @@ fn tear_log(node: &Path, random: &mut StdRng) {
     OpenOptions::new().append(true).open(segment).unwrap().write_all(&frame).unwrap();
 }
 
-/// The block file loses its tail: it is flushed behind the log, so a crash may take that.
+/// A write to the block file that a crash cut short: a length, and less than that many bytes.
 fn tear_block_file(node: &Path, random: &mut StdRng) {
     let file = newest(&find(node, "blockfile_000000"));
-    let length = fs::metadata(&file).unwrap().len();
-    let durable = length.saturating_sub(random.random_range(1..2_000));
-    OpenOptions::new().write(true).open(file).unwrap().set_len(durable).unwrap();
+    let mut record = vec![0xf4, 0x03];
+    record.extend((0..500).map(|_| random.random::<u8>()));
+    record.truncate(random.random_range(1..500));
+    OpenOptions::new().append(true).open(file).unwrap().write_all(&record).unwrap();
 }
 
 fn newest(paths: &[PathBuf]) -> PathBuf {
