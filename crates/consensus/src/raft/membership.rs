@@ -8,7 +8,8 @@ use channel::{
 use protos::{
     DecodeError, Message as _,
     common::{
-        ConfigEnvelope, ConfigGroup, ConfigUpdate, ConfigUpdateEnvelope, ConfigValue, Envelope, Payload,
+        ChannelHeader, ConfigEnvelope, ConfigGroup, ConfigUpdate, ConfigUpdateEnvelope, ConfigValue, Envelope,
+        HeaderType, Payload,
     },
     etcdraft::{BlockMetadata, Consenter},
     orderer::ConsensusType,
@@ -146,7 +147,13 @@ pub(crate) fn consensus_change(envelope: &Bytes) -> Result<ConsensusChange, Memb
 
 fn update_of(envelope: &Bytes) -> Result<Option<ConfigUpdate>, DecodeError> {
     let envelope = Envelope::decode(envelope.clone())?;
-    let config = ConfigEnvelope::decode(Payload::decode(envelope.payload)?.data)?;
+    let payload = Payload::decode(envelope.payload)?;
+    let channel_header = payload.header.map(|header| header.channel_header).unwrap_or_default();
+    if ChannelHeader::decode(channel_header)?.r#type == HeaderType::OrdererTransaction as i32 {
+        // The configuration in it is that of the channel that it creates.
+        return Ok(None);
+    }
+    let config = ConfigEnvelope::decode(payload.data)?;
     let Some(last_update) = config.last_update else { return Ok(None) };
     let update = ConfigUpdateEnvelope::decode(Payload::decode(last_update.payload)?.data)?;
     ConfigUpdate::decode(update.config_update).map(Some)

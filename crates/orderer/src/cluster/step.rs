@@ -15,7 +15,7 @@ use tonic::Status;
 use super::{expiry::ExpiryWatch, members::Members};
 use crate::{
     grpc::{Handler, RemotePeer, Requests, Responses},
-    metrics::Metrics,
+    metrics::{Gauge, Metrics},
     registrar::Channels,
 };
 
@@ -89,9 +89,7 @@ impl Handler for Step {
         mut requests: Requests,
         _responses: Responses,
     ) -> Result<(), Status> {
-        let count = self.metrics.cluster_comm_ingress_stream_count.with([]);
-        count.add(1.0);
-        let _opened = scopeguard(move || count.add(-1.0));
+        let _counted = CountedStream::new(self.metrics.cluster_comm_ingress_stream_count.with([]));
         let mut expiry = None;
         loop {
             let raw = match requests.next().await {
@@ -132,13 +130,18 @@ fn channel_of(request: &StepRequest) -> &str {
     }
 }
 
-/// Runs `f` when it is dropped.
-fn scopeguard<F: FnMut()>(f: F) -> impl Drop {
-    struct Guard<F: FnMut()>(F);
-    impl<F: FnMut()> Drop for Guard<F> {
-        fn drop(&mut self) {
-            (self.0)();
-        }
+/// One of the streams that are open, until it is dropped.
+struct CountedStream(Arc<Gauge>);
+
+impl CountedStream {
+    fn new(count: Arc<Gauge>) -> Self {
+        count.add(1.0);
+        Self(count)
     }
-    Guard(f)
+}
+
+impl Drop for CountedStream {
+    fn drop(&mut self) {
+        self.0.add(-1.0);
+    }
 }

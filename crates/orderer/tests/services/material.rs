@@ -125,6 +125,30 @@ impl Org {
     /// endpoints that blocks are pulled from.
     pub(crate) fn genesis(&self, channel_id: &str, consenters: Vec<Consenter>, messages: u32) -> Block {
         let endpoints = consenters.iter().map(|c| format!("{}:{}", c.host, c.port)).collect();
+        let orderer = self.orderer_section(consenters, messages, endpoints);
+        let application = ApplicationSection::new(vec![self.describe(Vec::new())]);
+        GenesisDescription::application_channel(channel_id, orderer, application)
+            .block(now_unix(), Bytes::from_static(&[7; 24]))
+            .unwrap()
+    }
+
+    /// A system channel whose one consortium has this organisation.
+    pub(crate) fn system_genesis(&self, channel_id: &str, consenters: Vec<Consenter>) -> Block {
+        let orderer = self.orderer_section(consenters, 1, Vec::new());
+        let members = vec![self.describe(Vec::new())];
+        let application = ApplicationSection::new(Vec::new());
+        let mut description = GenesisDescription::application_channel(channel_id, orderer, application);
+        description.application = None;
+        description.consortiums = Some([("TestConsortium".to_owned(), members)].into());
+        description.block(now_unix(), Bytes::from_static(&[8; 24])).unwrap()
+    }
+
+    fn orderer_section(
+        &self,
+        consenters: Vec<Consenter>,
+        messages: u32,
+        endpoints: Vec<String>,
+    ) -> OrdererSection {
         let options = Options { tick_interval: "20ms".to_owned(), ..default_raft_options() };
         let consensus = Consensus::Etcdraft(ConfigMetadata { consenters, options: Some(options) });
         let mut orderer = OrdererSection::new(consensus, vec![self.describe(endpoints)]);
@@ -132,10 +156,7 @@ impl Org {
         orderer.batch_size.max_message_count = messages;
         orderer.batch_size.absolute_max_bytes = 64 << 10;
         orderer.batch_size.preferred_max_bytes = 32 << 10;
-        let application = ApplicationSection::new(vec![self.describe(Vec::new())]);
-        GenesisDescription::application_channel(channel_id, orderer, application)
-            .block(now_unix(), Bytes::from_static(&[7; 24]))
-            .unwrap()
+        orderer
     }
 }
 

@@ -111,10 +111,21 @@ impl TestNode {
     pub(crate) async fn join_alone(&self, channel_id: &str) {
         let consenters = vec![consenter(self.port(), &self.tls.pair.certificate_pem)];
         self.join(self.org.genesis(channel_id, consenters, 1)).await;
-        let handle = self.node.registrar().channels().get(channel_id).unwrap();
-        let mut errored = handle.chain().await.errored();
-        let ready = errored.wait_for(|errored| !errored);
-        tokio::time::timeout(LIMIT, ready).await.expect("no leader in time").unwrap();
+        self.has_leader(channel_id).await;
+    }
+
+    /// Waits until the channel is here and has a leader.
+    pub(crate) async fn has_leader(&self, channel_id: &str) {
+        let led = async {
+            let handle = loop {
+                match self.node.registrar().channels().get(channel_id) {
+                    Some(handle) => break handle,
+                    None => tokio::task::yield_now().await,
+                }
+            };
+            handle.chain().await.errored().wait_for(|errored| !errored).await.map(drop)
+        };
+        tokio::time::timeout(LIMIT, led).await.expect("no leader in time").unwrap();
     }
 
     /// Waits until the channel has this many blocks here.
