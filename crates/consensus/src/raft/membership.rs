@@ -8,8 +8,8 @@ use channel::{
 use protos::{
     DecodeError, Message as _,
     common::{
-        ChannelHeader, ConfigEnvelope, ConfigGroup, ConfigUpdate, ConfigUpdateEnvelope, ConfigValue, Envelope,
-        HeaderType, Payload,
+        ChannelHeader, ConfigEnvelope, ConfigGroup, ConfigUpdate, ConfigUpdateEnvelope, ConfigValue,
+        Envelope, HeaderType, Payload,
     },
     etcdraft::{BlockMetadata, Consenter},
     orderer::ConsensusType,

@@ -25,8 +25,7 @@ async fn blocks_that_begin_no_channel_are_refused() {
     let node = TestNode::new(&tls_section(false)).await;
     let user = node.org.member("client");
     let genesis = node.org.genesis(CHANNEL, vec![consenter(1, &node.tls.pair.certificate_pem)], 1);
-    let ordinary =
-        block::new_block(3, Bytes::new(), vec![transaction(&user, b"x").encode_to_vec().into()]);
+    let ordinary = block::new_block(3, Bytes::new(), vec![transaction(&user, b"x").encode_to_vec().into()]);
     let mut altered = genesis.clone();
     altered.header.as_mut().unwrap().data_hash = Bytes::from_static(&[0; 32]);
     let headless = Block { header: None, ..genesis.clone() };
@@ -53,9 +52,8 @@ async fn blocks_that_begin_no_channel_are_refused() {
 async fn channels_come_and_go() {
     let node = TestNode::ordering().await;
     let participation = node.participation();
-    let genesis = |name: &str| {
-        node.org.genesis(name, vec![consenter(node.port(), &node.tls.pair.certificate_pem)], 1)
-    };
+    let genesis =
+        |name: &str| node.org.genesis(name, vec![consenter(node.port(), &node.tls.pair.certificate_pem)], 1);
     let again = participation.join(genesis(CHANNEL)).await.unwrap_err();
     assert_eq!(again, ParticipationError::ChannelAlreadyExists);
     let system = node.org.system_genesis(SYSTEM, vec![consenter(1, &node.tls.pair.certificate_pem)]);
@@ -115,13 +113,17 @@ fn creation(org: &Org, channel_id: &str) -> Envelope {
     let group = |version, members: bool| ConfigGroup {
         version,
         mod_policy: if version == 0 { String::new() } else { "Admins".to_owned() },
-        groups: members.then(|| (crate::material::MSP_ID.to_owned(), ConfigGroup::default())).into_iter().collect(),
+        groups: members
+            .then(|| (crate::material::MSP_ID.to_owned(), ConfigGroup::default()))
+            .into_iter()
+            .collect(),
         ..ConfigGroup::default()
     };
     let consortium = Consortium { name: "TestConsortium".to_owned() }.encode_to_vec();
     let root = |application, value: Vec<u8>| ConfigGroup {
         groups: [("Application".to_owned(), application)].into(),
-        values: [("Consortium".to_owned(), ConfigValue { value: value.into(), ..ConfigValue::default() })].into(),
+        values: [("Consortium".to_owned(), ConfigValue { value: value.into(), ..ConfigValue::default() })]
+            .into(),
         ..ConfigGroup::default()
     };
     let update = ConfigUpdate {
