@@ -48,7 +48,7 @@ fn program() -> Result<PathBuf, String> {
     let program = root.join("bin").join("cargo-deny");
     if !program.exists() {
         println!("xtask: building cargo-deny into target/cargo-deny, once; this takes some minutes");
-        run(cargo().args(["install", "--locked", "cargo-deny", "--version", "^0.18", "--root"]).arg(&root))?;
+        run(cargo().args(["install", "--locked", "cargo-deny", "--version", "^0.20", "--root"]).arg(&root))?;
     }
     Ok(program)
 }

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use orderer::{logging::Logging, node, settings, version};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::failure::{self, Outcome};
 
@@ -65,6 +65,9 @@ fn start() -> Outcome {
     };
     for remark in &loaded.remarks {
         info!(target: "localconfig", "{remark}");
+    }
+    for warning in &loaded.warnings {
+        warn!(target: "localconfig", "{warning}");
     }
     info!(target: LOG, "Orderer config values:\n\t{}", loaded.listing.replace('\n', "\n\t"));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

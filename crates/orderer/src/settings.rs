@@ -26,8 +26,10 @@ pub struct Loaded {
     pub settings: Settings,
     /// The file that they came from.
     pub file: PathBuf,
-    /// What the log should say: defaults filled in, values without effect.
+    /// What the log should say: defaults that were filled in.
     pub remarks: Vec<String>,
+    /// What the log should warn of: values without the effect that was meant.
+    pub warnings: Vec<String>,
     /// Each setting and its final value, secrets masked; one line each, `Path.To.Key = value`.
     pub listing: String,
 }
@@ -142,14 +144,15 @@ pub fn parse(
             unused.join(", ")
         ));
     }
-    if settings.general.profile.enabled {
-        noted.remarks.push(
-            "General.Profile.Enabled has no effect: Go's profiler is part of Go programs only".to_owned(),
-        );
-    }
     let lines = noted.listing.iter().map(|(path, value)| format!("{path} = {value}"));
     let listing = lines.collect::<Vec<_>>().join("\n");
-    Ok(Loaded { settings, file: file.to_path_buf(), remarks: noted.remarks, listing })
+    Ok(Loaded {
+        settings,
+        file: file.to_path_buf(),
+        remarks: noted.remarks,
+        warnings: noted.warnings,
+        listing,
+    })
 }
 
 #[cfg(test)]

@@ -34,8 +34,10 @@ pub(super) struct Noted {
     pub(super) refusals: Vec<String>,
     /// Each setting with its final value.
     pub(super) listing: Vec<(String, String)>,
-    /// What should be said in the log: defaults that were filled in, values without effect.
+    /// Defaults that Fabric says it filled in.
     pub(super) remarks: Vec<String>,
+    /// Values without the effect that was meant.
+    pub(super) warnings: Vec<String>,
     environment_used: BTreeSet<String>,
 }
 
@@ -130,6 +132,12 @@ impl<'a> Section<'a> {
         self.entries.iter().find(|entry| entry.key.eq_ignore_ascii_case(key))
     }
 
+    /// Whether the key has a value in the file or the environment.
+    pub(super) fn is_set(&self, key: &str) -> bool {
+        let in_file = self.entry(key).is_some_and(|entry| !matches!(entry.node.value, Value::Null));
+        in_file || self.reader.environment_value(&self.path_of(key)).is_some()
+    }
+
     /// Directory of the settings file.
     pub(super) fn directory(&self) -> &'a Path {
         self.reader.directory
@@ -145,9 +153,9 @@ impl<'a> Section<'a> {
         self.reader.refuse(text);
     }
 
-    /// Something for the log.
-    pub(super) fn remark(&self, text: String) {
-        self.reader.noted.borrow_mut().remarks.push(text);
+    /// Warns of a value without the effect that was meant.
+    pub(super) fn warn(&self, text: String) {
+        self.reader.noted.borrow_mut().warnings.push(text);
     }
 
     /// A section of this one that Fabric leaves untyped.

@@ -46,6 +46,11 @@ fn general(section: Section<'_>) -> General {
     let bootstrap_method = section.word("BootstrapMethod", METHODS);
     let genesis_method = section.word("GenesisMethod", METHODS).or_word(BootstrapMethod::File, METHODS);
     let genesis_file = section.path("GenesisFile", Base::SettingsFile).or_zero();
+    for (key, successor) in [("GenesisMethod", "BootstrapMethod"), ("GenesisFile", "BootstrapFile")] {
+        if section.is_set(key) && !section.is_set(successor) {
+            section.warn(format!("General.{key} should be replaced by General.{successor}"));
+        }
+    }
     let default_file = if genesis_file.as_os_str().is_empty() {
         section.directory().join("genesisblock")
     } else {
@@ -153,6 +158,10 @@ fn profile(section: Section<'_>) -> Profile {
         enabled: section.truth("Enabled").or_zero(),
         address: section.text("Address").or("0.0.0.0:6060".into()),
     };
+    if profile.enabled {
+        let reason = "Go's profiler is part of Go programs only";
+        section.warn(format!("General.Profile.Enabled has no effect: {reason}"));
+    }
     section.finish();
     profile
 }
@@ -327,7 +336,7 @@ fn metrics(section: Section<'_>) -> Metrics {
             "statsd" => MetricsProvider::Statsd,
             "disabled" => MetricsProvider::Disabled,
             unknown => {
-                section.remark(format!("Unknown provider type: {unknown}; metrics disabled"));
+                section.warn(format!("Unknown provider type: {unknown}; metrics disabled"));
                 MetricsProvider::Disabled
             }
         },

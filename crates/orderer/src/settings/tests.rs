@@ -335,22 +335,26 @@ fn depth_and_aliases_are_bounded() {
 #[test]
 fn settings_without_effect_are_remarked() {
     let loaded = read(
-        "General: {ListenAddress: a, LocalMSPID: x, Profile: {Enabled: true}}\nMetrics: {Provider: other}",
+        "General: {LocalMSPID: x, GenesisFile: g, Profile: {Enabled: true}}\nMetrics: {Provider: other}",
         &[("ORDERER_GENERAL_LISTENPRT", "1"), ("ORDERER_CONSENSUS_WALDIR", "/w"), ("PATH", "/bin")],
     )
     .unwrap();
-    for remark in [
-        "General.ListenPort unset, setting to 7050",
-        "Unknown provider type: other; metrics disabled",
-        "These environment variables name no setting that they could change: ORDERER_CONSENSUS_WALDIR, ORDERER_GENERAL_LISTENPRT",
-        "General.Profile.Enabled has no effect: Go's profiler is part of Go programs only",
-    ] {
+    let unused = "These environment variables name no setting that they could change: ORDERER_CONSENSUS_WALDIR, ORDERER_GENERAL_LISTENPRT";
+    for remark in ["General.ListenPort unset, setting to 7050", unused] {
         assert!(
             loaded.remarks.iter().any(|known| known == remark),
             "{remark} is missing: {:?}",
             loaded.remarks
         );
     }
+    assert_eq!(
+        loaded.warnings,
+        [
+            "General.GenesisFile should be replaced by General.BootstrapFile",
+            "General.Profile.Enabled has no effect: Go's profiler is part of Go programs only",
+            "Unknown provider type: other; metrics disabled",
+        ]
+    );
 }
 
 #[test]
