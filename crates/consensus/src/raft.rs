@@ -8,6 +8,7 @@ mod convert;
 mod core;
 mod disk;
 mod driver;
+mod eviction;
 mod forwarder;
 mod handle;
 mod leader;

@@ -85,8 +85,10 @@ pub(crate) enum Event {
     CatchUpFailed(String),
     /// Others have this configuration block.
     Behind(Snapshot),
-    /// This node is no consenter any more, as others say.
+    /// This node is no consenter any more, as a message says that was sent to another raft id.
     Evicted,
+    /// This node is no consenter any more, as whoever found out will tell the node.
+    FoundEvicted,
     Halt(oneshot::Sender<()>),
 }
 
@@ -102,6 +104,8 @@ pub(crate) struct Inbox {
 enum End {
     Halted,
     Evicted,
+    /// The same; who found out tells the node when the chain has ended.
+    FoundEvicted,
     Sealed,
     Failed(String),
 }
@@ -261,6 +265,7 @@ impl Driver {
             Event::CatchUpFailed(reason) => return Some(End::Failed(reason)),
             Event::Behind(snapshot) => Input::Behind(snapshot),
             Event::Evicted => return Some(End::Evicted),
+            Event::FoundEvicted => return Some(End::FoundEvicted),
             // Taken care of by the loop.
             Event::Halt(_) => return None,
         };
@@ -355,22 +360,25 @@ impl Driver {
                 );
                 Status::Failed
             }
-            End::Halted | End::Evicted | End::Sealed => Status::Inactive,
+            End::Halted | End::Evicted | End::FoundEvicted | End::Sealed => Status::Inactive,
         };
         self.shared.stop(status);
         self.core.abandon(&OrderError::Stopped);
         self.inbox.messages.close();
         self.inbox.taken.close();
         self.inbox.events.close();
+        // With this the eviction check ends, too.
         self.catch_up.stop().await;
         self.disk.finish().await;
         self.transport.forget(&channel);
         tracing::info!(target: "orderer.consensus.etcdraft", channel, node, "Raft node stopped");
         tracing::info!(target: "orderer.consensus.etcdraft", channel, node, "Stop serving requests");
         tracing::info!(target: "orderer.consensus.etcdraft", channel, node, "Periodic check is stopping.");
+        if matches!(end, End::Evicted | End::FoundEvicted) {
+            self.metrics.set(Gauge::ActiveNodes, &channel, 0);
+        }
         self.shared.stopped();
         if matches!(end, End::Evicted) {
-            self.metrics.set(Gauge::ActiveNodes, &channel, 0);
             let events = self.state.events().clone();
             let switched = tokio::task::spawn_blocking(move || events.switch_to_follower(&channel));
             // Only a panic in there could fail; it is reported by its own hook.

@@ -96,7 +96,12 @@ impl Shared {
         self.own_room.is_closed()
     }
 
-    /// Whether there has been no leader for as long as the receiver was not marked changed.
+    /// Follows the end of the chain.
+    pub(crate) fn watch_stopped(&self) -> watch::Receiver<bool> {
+        self.has_stopped.subscribe()
+    }
+
+    /// Follows who leads; 0 when nobody does.
     pub(crate) fn watch_leader(&self) -> watch::Receiver<u64> {
         self.leader.subscribe()
     }

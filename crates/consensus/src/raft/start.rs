@@ -29,6 +29,7 @@ use super::{
     core::{Core, Rules, Settings, Start, Tip},
     disk::{Disk, LogFiles},
     driver::{Driver, Event, Inbox},
+    eviction::EvictionCheck,
     forwarder::Forwarder,
     handle::{RaftChain, Shared},
     log::Log,
@@ -186,15 +187,28 @@ pub fn start(
         }),
     };
     tokio::spawn(forwarder.run(to_forward));
+    let stopping = CancellationToken::new();
+    let eviction = EvictionCheck {
+        state: state.clone(),
+        sources: sources.clone(),
+        events: events.clone(),
+        leader: shared.watch_leader(),
+        has_stopped: shared.watch_stopped(),
+        stopping: stopping.clone(),
+        node: id,
+        suspicion: options.eviction_suspicion,
+        own_server_cert_der: options.own_server_cert_der.clone(),
+    };
+    tokio::spawn(eviction.run());
     let driver = Driver {
         core,
         catch_up: CatchUp {
             state: state.clone(),
-            sources,
+            sources: sources.clone(),
             ledger: disk.ledger_idle_probe(),
             events: events.clone(),
             node: id,
-            stopping: CancellationToken::new(),
+            stopping,
             running: None,
         },
         disk,

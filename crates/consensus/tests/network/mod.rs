@@ -1,5 +1,5 @@
 //! Networks of Raft chains in one process: real chains, ledgers and logs, wires in memory.
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 pub mod organization;
 
@@ -13,14 +13,18 @@ use std::{
 use async_trait::async_trait;
 use channel::{block::EncodedBlock, bundle::Bundle};
 use consensus::{
-    chain::Chain,
-    channel_state::{ChannelOptions, ChannelState, NoEvents},
+    chain::{Chain, Kind, OrderError, Submission},
+    channel_state::{ChannelEvents, ChannelOptions, ChannelState, NoEvents},
+    follower::{self, FollowerParts},
     metrics::NoMetrics,
     raft::{self, RaftOptions},
     source::{BlockSource, BlockSources, BlockStream, SourceError},
     transport::{Peer, Transport, TransportError},
 };
-use protos::orderer::{ConsensusRequest, SubmitRequest};
+use protos::{
+    etcdraft::Consenter,
+    orderer::{ConsensusRequest, SubmitRequest},
+};
 use storage::ledger::{LedgerOptions, LedgerStore};
 use tempfile::TempDir;
 
@@ -245,6 +249,68 @@ impl Network {
             entries.extend(block.data().iter().cloned());
         }
         entries
+    }
+}
+
+/// Tells when the node is to switch.
+pub struct Switches(tokio::sync::mpsc::UnboundedSender<&'static str>);
+
+impl ChannelEvents for Switches {
+    fn switch_to_follower(&self, _: &str) {
+        self.0.send("follower").unwrap();
+    }
+    fn switch_to_consenter(&self, _: &str) {
+        self.0.send("consenter").unwrap();
+    }
+}
+
+impl Network {
+    /// Changes the consenters by a configuration update that this node takes in.
+    pub async fn reconfigure(&self, through: u64, change: impl FnOnce(&mut Vec<Consenter>)) -> Result<u64, OrderError> {
+        let node = &self.nodes[&through];
+        let update = self.org.consenter_update(&node.state.bundle(), change);
+        let mut processed = node.state.process_config_update(&update);
+        // Followers refuse until the leader has told them who is up.
+        for _ in 0..500 {
+            if processed.is_ok() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            processed = node.state.process_config_update(&update);
+        }
+        let (envelope, config_sequence) = processed.unwrap();
+        let submission = Submission {
+            kind: Kind::Config,
+            size_bytes: channel::envelope::size_bytes(&envelope),
+            envelope: protos::Message::encode_to_vec(&envelope).into(),
+            config_sequence,
+        };
+        let receipt = node.chain.order(submission).await?;
+        tokio::time::timeout(Duration::from_secs(30), receipt.committed()).await.unwrap()
+    }
+
+    /// Joins a node with the newest configuration block of another: it pulls all blocks as a
+    /// follower and then takes part.
+    pub async fn join(&mut self, id: u64, identity: NodeIdentity) {
+        let join_block = self.nodes.values().next().unwrap().state.last_config_block().unwrap();
+        let dir = Arc::new(tempfile::tempdir().unwrap());
+        let store = LedgerStore::open(dir.path(), LedgerOptions::default()).unwrap();
+        let (switch, mut switched) = tokio::sync::mpsc::unbounded_channel();
+        let follower = follower::start(FollowerParts {
+            channel_id: CHANNEL.to_owned(),
+            ledger: store.open_channel(CHANNEL).unwrap(),
+            join_block: Some(join_block),
+            own_server_cert_der: identity.server_cert_der(),
+            signer: identity.signer.clone(),
+            options: ChannelOptions::default(),
+            events: Arc::new(Switches(switch)),
+            sources: Arc::new(Neighbours { own: id, wires: self.wires.clone() }),
+        })
+        .unwrap();
+        assert_eq!(tokio::time::timeout(Duration::from_secs(30), switched.recv()).await.unwrap(), Some("consenter"));
+        follower.halt().await;
+        drop((follower, store));
+        self.boot(id, identity, dir);
     }
 }
 

@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use channel::{
     block::EncodedBlock,
+    bundle::Bundle,
+    configtx::compute_update,
     envelope::Draft,
     genesis::{
         ApplicationSection, Consensus, GenesisDescription, OrdererSection, Organization, PolicyRule,
@@ -18,10 +20,10 @@ use identity::{
 };
 use protos::{
     Message as _,
-    common::HeaderType,
+    common::{ConfigSignature, ConfigUpdateEnvelope, Envelope, HeaderType},
     etcdraft::{ConfigMetadata, Consenter, Options},
     msp::MspConfig,
-    orderer::BatchSize,
+    orderer::{BatchSize, ConsensusType},
 };
 
 use consensus::chain::{Kind, Submission};
@@ -96,6 +98,29 @@ impl Org {
             ApplicationSection::new(vec![organization]),
         );
         Arc::new(EncodedBlock::from_block(description.block(self.now_unix, vec![7; 24].into()).unwrap()))
+    }
+
+    /// The administrator's update that changes the consenters.
+    pub fn consenter_update(&self, bundle: &Bundle, change: impl FnOnce(&mut Vec<Consenter>)) -> Envelope {
+        let mut updated = bundle.config().clone();
+        let orderer = updated.channel_group.as_mut().unwrap().groups.get_mut("Orderer").unwrap();
+        let value = orderer.values.get_mut("ConsensusType").unwrap();
+        let mut consensus = ConsensusType::decode(value.value.clone()).unwrap();
+        let mut metadata = ConfigMetadata::decode(consensus.metadata).unwrap();
+        change(&mut metadata.consenters);
+        consensus.metadata = metadata.encode_to_vec().into();
+        value.value = consensus.encode_to_vec().into();
+        let update = compute_update(bundle.channel_id(), bundle.config(), &updated).unwrap();
+        let config_update = bytes::Bytes::from(update.encode_to_vec());
+        let signature_header = bytes::Bytes::from(self.admin.signature_header().encode_to_vec());
+        let signature = self.admin.sign(&[&signature_header[..], &config_update].concat()).unwrap();
+        let update = ConfigUpdateEnvelope {
+            config_update,
+            signatures: vec![ConfigSignature { signature_header, signature }],
+        };
+        Draft::new(HeaderType::ConfigUpdate, bundle.channel_id(), update.encode_to_vec().into(), self.now_unix)
+            .sign(&self.admin)
+            .unwrap()
     }
 
     /// A transaction of a client.
