@@ -41,7 +41,7 @@ impl ActiveNodes {
     }
 
     /// What goes along with the next message to `node`: each report once.
-    pub(crate) fn to_tell(&mut self, node: u64) -> Option<Vec<u64>> {
+    pub(crate) fn take_report(&mut self, node: u64) -> Option<Vec<u64>> {
         self.untold.remove(&node).then(|| self.report.clone())
     }
 
@@ -65,9 +65,9 @@ mod tests {
         let mut active = ActiveNodes::default();
         let reports: Vec<bool> = (0..9).map(|_| active.tick(vec![1, 2]).is_some()).collect();
         assert_eq!(reports, [false, false, false, false, true, false, false, false, true]);
-        assert_eq!(active.to_tell(2), Some(vec![1, 2]));
-        assert_eq!(active.to_tell(2), None);
-        assert_eq!(active.to_tell(3), None, "a dead node is not told");
+        assert_eq!(active.take_report(2), Some(vec![1, 2]));
+        assert_eq!(active.take_report(2), None);
+        assert_eq!(active.take_report(3), None, "a dead node is not told");
         assert!(active.tick(vec![1]).is_none());
         assert_eq!(active.current(), [1], "the set is fresh on every tick");
     }

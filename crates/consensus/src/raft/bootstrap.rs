@@ -16,9 +16,7 @@ pub(crate) fn first_entries(members: &[u64]) -> (HardState, Vec<Entry>) {
         entry.data = MemberChange::Add(*id).entry_data();
         entry
     };
-    let mut hard_state = HardState::default();
-    hard_state.term = 1;
-    hard_state.commit = members.len() as u64;
+    let hard_state = HardState { term: 1, commit: members.len() as u64, ..HardState::default() };
     (hard_state, members.iter().enumerate().map(entry).collect())
 }
 

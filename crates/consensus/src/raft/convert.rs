@@ -128,8 +128,7 @@ pub(crate) fn entry_out(e: Entry) -> raftpb::Entry {
 /// A snapshot from the network or from disk.
 pub(crate) fn snapshot_in(s: raftpb::Snapshot) -> Snapshot {
     let metadata = s.metadata.unwrap_or_default();
-    let mut out = Snapshot::default();
-    out.data = s.data.unwrap_or_default();
+    let mut out = Snapshot { data: s.data.unwrap_or_default(), ..Snapshot::default() };
     let target = out.mut_metadata();
     target.index = metadata.index.unwrap_or_default();
     target.term = metadata.term.unwrap_or_default();
@@ -152,13 +151,14 @@ pub(crate) fn snapshot_out(mut s: Snapshot) -> raftpb::Snapshot {
 
 /// The membership of a snapshot.
 pub(crate) fn conf_state_in(c: raftpb::ConfState) -> ConfState {
-    let mut out = ConfState::default();
-    out.voters = c.voters;
-    out.learners = c.learners;
-    out.voters_outgoing = c.voters_outgoing;
-    out.learners_next = c.learners_next;
-    out.auto_leave = c.auto_leave.unwrap_or_default();
-    out
+    ConfState {
+        voters: c.voters,
+        learners: c.learners,
+        voters_outgoing: c.voters_outgoing,
+        learners_next: c.learners_next,
+        auto_leave: c.auto_leave.unwrap_or_default(),
+        ..ConfState::default()
+    }
 }
 
 /// The membership for a snapshot.
@@ -174,11 +174,12 @@ pub(crate) fn conf_state_out(c: &ConfState) -> raftpb::ConfState {
 
 /// The hard state from the write-ahead log.
 pub(crate) fn hard_state_in(h: &raftpb::HardState) -> HardState {
-    let mut out = HardState::default();
-    out.term = h.term.unwrap_or_default();
-    out.vote = h.vote.unwrap_or_default();
-    out.commit = h.commit.unwrap_or_default();
-    out
+    HardState {
+        term: h.term.unwrap_or_default(),
+        vote: h.vote.unwrap_or_default(),
+        commit: h.commit.unwrap_or_default(),
+        ..HardState::default()
+    }
 }
 
 /// The hard state for the write-ahead log.

@@ -319,10 +319,6 @@ impl Core {
         self.role.1 == StateRole::Leader
     }
 
-    pub(crate) fn term(&self) -> u64 {
-        self.raft.raft.term
-    }
-
     pub(crate) fn membership(&self) -> &Membership {
         &self.membership
     }
@@ -333,7 +329,7 @@ impl Core {
 
     /// The report on active nodes that goes along with the next message to `node`.
     pub(crate) fn report_for(&mut self, node: u64) -> Option<Vec<u64>> {
-        self.active.to_tell(node)
+        self.active.take_report(node)
     }
 
     /// When [`Core::advance`] must be called although nothing happened.

@@ -132,7 +132,10 @@ impl Driver {
         let mut waiting = Vec::new();
         let end = self.run_until_end(&mut waiting).await;
         self.end(end).await;
-        waiting.into_iter().for_each(|halted: oneshot::Sender<()>| drop(halted.send(())));
+        for halted in waiting {
+            // Whoever asked need not wait any more.
+            let _ = halted.send(());
+        }
     }
 
     async fn run_until_end(&mut self, halts: &mut Vec<oneshot::Sender<()>>) -> End {

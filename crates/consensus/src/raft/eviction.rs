@@ -151,8 +151,7 @@ impl EvictionCheck {
         ));
         let mut data = Vec::with_capacity(block.encoded_len());
         block.parts().into_iter().for_each(|part| data.extend_from_slice(part));
-        let mut snapshot = Snapshot::default();
-        snapshot.data = data.into();
+        let snapshot = Snapshot { data: data.into(), ..Snapshot::default() };
         // Without a driver there is nothing to catch up.
         let _ = self.events.send(Event::Behind(snapshot));
     }

@@ -32,6 +32,7 @@ pub(crate) struct Ordered {
     pub(crate) submission: Submission,
     pub(crate) source: Source,
     /// The room that it takes in the queue.
+    #[expect(dead_code, reason = "held, and freed by being dropped")]
     pub(crate) permit: Option<OwnedSemaphorePermit>,
 }
 

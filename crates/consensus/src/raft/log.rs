@@ -168,11 +168,7 @@ mod tests {
     use super::*;
 
     fn entry(index: u64, term: u64, size: usize) -> Entry {
-        let mut entry = Entry::default();
-        entry.index = index;
-        entry.term = term;
-        entry.data = vec![0; size].into();
-        entry
+        Entry { index, term, data: vec![0; size].into(), ..Entry::default() }
     }
 
     fn indexes(log: &Log, low: u64, high: u64, max: Option<u64>) -> Result<Vec<u64>, Error> {

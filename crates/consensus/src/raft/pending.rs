@@ -21,7 +21,8 @@ use crate::chain::{Kind, OrderError, ReceiptSender, Submission};
 #[derive(Debug, Default)]
 pub(crate) struct Ticket {
     pub(crate) receipt: Option<ReceiptSender>,
-    /// Freed when the message is in a block.
+    /// The room that it takes until it is in a written block.
+    #[expect(dead_code, reason = "held, and freed by being dropped")]
     pub(crate) permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -108,14 +109,6 @@ impl Pending {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.items.is_empty()
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.items.len()
-    }
-
-    pub(crate) fn has_unsent(&self) -> bool {
-        !self.unsent.is_empty()
     }
 
     /// The next message for this node's own cutter, which leads in `term`.
@@ -323,7 +316,7 @@ mod tests {
         assert_eq!(pending.take_for_forwarding(3).unwrap().sequence, 2);
         pending.entered_term(3);
         assert_eq!(pending.take_for_forwarding(3).unwrap().submission.envelope, "c");
-        assert!(!pending.has_unsent());
+        assert!(pending.unsent.is_empty());
         block(&mut pending, 1, &["a"]);
         pending.entered_term(4);
         let again: Vec<_> = std::iter::from_fn(|| pending.take_for_forwarding(5)).collect();

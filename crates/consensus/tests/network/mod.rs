@@ -13,7 +13,7 @@ use std::{
 use async_trait::async_trait;
 use channel::{block::EncodedBlock, bundle::Bundle};
 use consensus::{
-    chain::{Chain, Kind, OrderError, Submission},
+    chain::{Chain, OrderError},
     channel_state::{ChannelEvents, ChannelOptions, ChannelState, NoEvents},
     follower::{self, FollowerParts},
     metrics::NoMetrics,
@@ -269,22 +269,16 @@ impl Network {
     pub async fn reconfigure(&self, through: u64, change: impl FnOnce(&mut Vec<Consenter>)) -> Result<u64, OrderError> {
         let node = &self.nodes[&through];
         let update = self.org.consenter_update(&node.state.bundle(), change);
-        let mut processed = node.state.process_config_update(&update);
+        let mut made = Org::config_submission(&node.state, &update);
         // Followers refuse until the leader has told them who is up.
         for _ in 0..500 {
-            if processed.is_ok() {
+            if made.is_ok() {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
-            processed = node.state.process_config_update(&update);
+            made = Org::config_submission(&node.state, &update);
         }
-        let (envelope, config_sequence) = processed.unwrap();
-        let submission = Submission {
-            kind: Kind::Config,
-            size_bytes: channel::envelope::size_bytes(&envelope),
-            envelope: protos::Message::encode_to_vec(&envelope).into(),
-            config_sequence,
-        };
+        let submission = made.unwrap();
         let receipt = node.chain.order(submission).await?;
         tokio::time::timeout(Duration::from_secs(30), receipt.committed()).await.unwrap()
     }
@@ -314,7 +308,7 @@ impl Network {
     }
 }
 
-fn open(dir: &Path, identity: &NodeIdentity) -> Arc<ChannelState> {
+pub fn open(dir: &Path, identity: &NodeIdentity) -> Arc<ChannelState> {
     let store = LedgerStore::open(dir, LedgerOptions::default()).unwrap();
     let ledger = store.open_channel(CHANNEL).unwrap();
     ChannelState::open(

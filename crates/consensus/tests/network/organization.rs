@@ -11,6 +11,7 @@ use channel::{
         ApplicationSection, Consensus, GenesisDescription, OrdererSection, Organization, PolicyRule,
         default_raft_options,
     },
+    processor::MessageError,
 };
 use identity::{
     certificate::pem_to_der,
@@ -26,7 +27,10 @@ use protos::{
     orderer::{BatchSize, ConsensusType},
 };
 
-use consensus::chain::{Kind, Submission};
+use consensus::{
+    chain::{Kind, Submission},
+    channel_state::ChannelState,
+};
 
 const MSP_ID: &str = "OrgMSP";
 
@@ -102,14 +106,28 @@ impl Org {
 
     /// The administrator's update that changes the consenters.
     pub fn consenter_update(&self, bundle: &Bundle, change: impl FnOnce(&mut Vec<Consenter>)) -> Envelope {
+        self.update(bundle, "ConsensusType", |value| {
+            let mut consensus = ConsensusType::decode(value).unwrap();
+            let mut metadata = ConfigMetadata::decode(consensus.metadata).unwrap();
+            change(&mut metadata.consenters);
+            consensus.metadata = metadata.encode_to_vec().into();
+            consensus.encode_to_vec().into()
+        })
+    }
+
+    /// The administrator's update that changes how many messages make a block.
+    pub fn batch_update(&self, bundle: &Bundle, max_message_count: u32) -> Envelope {
+        self.update(bundle, "BatchSize", |value| {
+            let batch_size = BatchSize { max_message_count, ..BatchSize::decode(value).unwrap() };
+            batch_size.encode_to_vec().into()
+        })
+    }
+
+    fn update(&self, bundle: &Bundle, key: &str, change: impl FnOnce(bytes::Bytes) -> bytes::Bytes) -> Envelope {
         let mut updated = bundle.config().clone();
         let orderer = updated.channel_group.as_mut().unwrap().groups.get_mut("Orderer").unwrap();
-        let value = orderer.values.get_mut("ConsensusType").unwrap();
-        let mut consensus = ConsensusType::decode(value.value.clone()).unwrap();
-        let mut metadata = ConfigMetadata::decode(consensus.metadata).unwrap();
-        change(&mut metadata.consenters);
-        consensus.metadata = metadata.encode_to_vec().into();
-        value.value = consensus.encode_to_vec().into();
+        let value = orderer.values.get_mut(key).unwrap();
+        value.value = change(value.value.clone());
         let update = compute_update(bundle.channel_id(), bundle.config(), &updated).unwrap();
         let config_update = bytes::Bytes::from(update.encode_to_vec());
         let signature_header = bytes::Bytes::from(self.admin.signature_header().encode_to_vec());
@@ -121,6 +139,17 @@ impl Org {
         Draft::new(HeaderType::ConfigUpdate, bundle.channel_id(), update.encode_to_vec().into(), self.now_unix)
             .sign(&self.admin)
             .unwrap()
+    }
+
+    /// The configuration transaction that this node makes of an update.
+    pub fn config_submission(state: &ChannelState, update: &Envelope) -> Result<Submission, MessageError> {
+        let (envelope, config_sequence) = state.process_config_update(update)?;
+        Ok(Submission {
+            kind: Kind::Config,
+            size_bytes: channel::envelope::size_bytes(&envelope),
+            envelope: envelope.encode_to_vec().into(),
+            config_sequence,
+        })
     }
 
     /// A transaction of a client.

@@ -194,8 +194,7 @@ impl Core {
         ));
         self.bytes_since_snapshot = 0;
         self.snapshot_block = self.tip.number;
-        let mut snapshot = Snapshot::default();
-        snapshot.data = entry.data.clone();
+        let mut snapshot = Snapshot { data: entry.data.clone(), ..Snapshot::default() };
         let metadata = snapshot.mut_metadata();
         metadata.index = entry.index;
         metadata.term = entry.term;

@@ -58,9 +58,10 @@ impl Core {
     pub(super) fn persisted(&mut self, number: u64) {
         let mut last = number;
         // A ready that had nothing to persist needs no more than those before it.
-        while let Some(next) =
-            self.awaiting_persist.pop_front_if(|next| next.number <= number || next.is_empty)
+        while let Some(next) = self.awaiting_persist.front()
+            && (next.number <= number || next.is_empty)
         {
+            let Some(next) = self.awaiting_persist.pop_front() else { break };
             last = last.max(next.number);
             self.effects.extend(next.messages.into_iter().map(Effect::Send));
         }

@@ -197,11 +197,7 @@ impl World {
             Event::Wake { node, incarnation } if self.is_alive(node, incarnation) => self.advance(node),
             Event::Client => self.client(),
             Event::Fault => self.fault(),
-            Event::Restart { node } => {
-                if self.nodes[node].core.is_none() {
-                    self.boot(node);
-                }
-            }
+            Event::Restart { node } if self.nodes[node].core.is_none() => self.boot(node),
             Event::Mend => self.cut.clear(),
             // It was for a life that is over.
             _ => {}
