@@ -42,7 +42,10 @@ impl Subject<'_> {
 /// All that a consenter has to show. Each part goes on where the one before has ended.
 async fn keeps_the_contract(subject: Subject<'_>) {
     let mut errored = subject.chain.errored();
-    tokio::time::timeout(Duration::from_secs(30), errored.wait_for(|errored| !errored)).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(30), errored.wait_for(|errored| !errored))
+        .await
+        .unwrap()
+        .unwrap();
     subject.chain.wait_ready().await.unwrap();
     full_batches_become_blocks_and_the_rest_when_time_is_up(&subject).await;
     identical_messages_are_each_ordered(&subject).await;

@@ -12,7 +12,10 @@ async fn order_one(network: &Network, through: u64, text: &str) -> u64 {
     let submission = network.org.transaction(CHANNEL, text);
     for _ in 0..50 {
         if let Ok(receipt) = network.nodes[&through].chain.order(submission.clone()).await {
-            return tokio::time::timeout(Duration::from_secs(30), receipt.committed()).await.unwrap().unwrap();
+            return tokio::time::timeout(Duration::from_secs(30), receipt.committed())
+                .await
+                .unwrap()
+                .unwrap();
         }
     }
     panic!("node {through} takes nothing");
@@ -32,7 +35,10 @@ async fn a_node_joins_and_orders() {
     let number = network.reconfigure(2, |consenters| consenters.push(newcomer)).await.unwrap();
     // The block that changes the consenters has the raft index of the block before it.
     let (before, at) = (metadata(&network, 2, number - 1), metadata(&network, 2, number));
-    assert_eq!((at.consenter_ids, at.next_consenter_id, at.raft_index), (vec![1, 2, 3, 4], 5, before.raft_index));
+    assert_eq!(
+        (at.consenter_ids, at.next_consenter_id, at.raft_index),
+        (vec![1, 2, 3, 4], 5, before.raft_index)
+    );
     order_one(&network, 3, "while it is missing").await;
     network.join(4, identity).await;
     let last = order_one(&network, 4, "through it").await;

@@ -106,11 +106,13 @@ impl EvictionCheck {
         let newest = match heights.iter().map(|(_, height)| *height).max() {
             Some(height) if height > 0 => height - 1,
             // Those who do not let us read any more do not say their height.
-            _ => return match source.pull(self.state.height(), None).await {
-                Err(SourceError::Forbidden) => Ok(Finding::Evicted(None)),
-                Err(error) => Err(error.to_string()),
-                Ok(_) => Err("no orderer of the channel says how many blocks it has".to_owned()),
-            },
+            _ => {
+                return match source.pull(self.state.height(), None).await {
+                    Err(SourceError::Forbidden) => Ok(Finding::Evicted(None)),
+                    Err(error) => Err(error.to_string()),
+                    Ok(_) => Err("no orderer of the channel says how many blocks it has".to_owned()),
+                };
+            }
         };
         let last = match pull_one(&*source, newest).await {
             Ok(block) => block,
@@ -217,7 +219,9 @@ async fn pull_one(source: &dyn BlockSource, number: u64) -> Result<Arc<EncodedBl
     let mut stream = source.pull(number, Some(number)).await?;
     match stream.next().await {
         Some(Ok(block)) if block.number() == number => Ok(block),
-        Some(Ok(block)) => Err(SourceError::Faulty(format!("block [{}] instead of [{number}]", block.number()))),
+        Some(Ok(block)) => {
+            Err(SourceError::Faulty(format!("block [{}] instead of [{number}]", block.number())))
+        }
         Some(Err(error)) => Err(error),
         None => Err(SourceError::Faulty("nothing".to_owned())),
     }

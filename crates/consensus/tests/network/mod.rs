@@ -266,7 +266,11 @@ impl ChannelEvents for Switches {
 
 impl Network {
     /// Changes the consenters by a configuration update that this node takes in.
-    pub async fn reconfigure(&self, through: u64, change: impl FnOnce(&mut Vec<Consenter>)) -> Result<u64, OrderError> {
+    pub async fn reconfigure(
+        &self,
+        through: u64,
+        change: impl FnOnce(&mut Vec<Consenter>),
+    ) -> Result<u64, OrderError> {
         let node = &self.nodes[&through];
         let update = self.org.consenter_update(&node.state.bundle(), change);
         let mut made = Org::config_submission(&node.state, &update);
@@ -301,7 +305,10 @@ impl Network {
             sources: Arc::new(Neighbours { own: id, wires: self.wires.clone() }),
         })
         .unwrap();
-        assert_eq!(tokio::time::timeout(Duration::from_secs(30), switched.recv()).await.unwrap(), Some("consenter"));
+        assert_eq!(
+            tokio::time::timeout(Duration::from_secs(30), switched.recv()).await.unwrap(),
+            Some("consenter")
+        );
         follower.halt().await;
         drop((follower, store));
         self.boot(id, identity, dir);

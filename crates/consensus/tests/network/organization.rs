@@ -123,7 +123,12 @@ impl Org {
         })
     }
 
-    fn update(&self, bundle: &Bundle, key: &str, change: impl FnOnce(bytes::Bytes) -> bytes::Bytes) -> Envelope {
+    fn update(
+        &self,
+        bundle: &Bundle,
+        key: &str,
+        change: impl FnOnce(bytes::Bytes) -> bytes::Bytes,
+    ) -> Envelope {
         let mut updated = bundle.config().clone();
         let orderer = updated.channel_group.as_mut().unwrap().groups.get_mut("Orderer").unwrap();
         let value = orderer.values.get_mut(key).unwrap();
@@ -136,9 +141,14 @@ impl Org {
             config_update,
             signatures: vec![ConfigSignature { signature_header, signature }],
         };
-        Draft::new(HeaderType::ConfigUpdate, bundle.channel_id(), update.encode_to_vec().into(), self.now_unix)
-            .sign(&self.admin)
-            .unwrap()
+        Draft::new(
+            HeaderType::ConfigUpdate,
+            bundle.channel_id(),
+            update.encode_to_vec().into(),
+            self.now_unix,
+        )
+        .sign(&self.admin)
+        .unwrap()
     }
 
     /// The configuration transaction that this node makes of an update.
