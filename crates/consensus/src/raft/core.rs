@@ -50,6 +50,8 @@ pub(crate) struct Settings {
     /// Most bytes of entries in one message.
     pub(crate) max_message_bytes: u64,
     pub(crate) snapshot_interval_bytes: u64,
+    /// Most bytes of blocks that are kept in memory although the ledger has them.
+    pub(crate) keep_bytes: usize,
     /// Whether this node campaigns until a leader is seen, as one node of a new cluster does.
     pub(crate) campaigns_first: bool,
     /// From which election timeouts are drawn.
@@ -206,6 +208,8 @@ pub(crate) struct Core {
     applied_term: u64,
     to_apply: VecDeque<Entry>,
     paused: Paused,
+    /// Index and number of the blocks that are on their way to the ledger.
+    unwritten: VecDeque<(u64, u64)>,
     /// The last block in the ledger; those up to the tip are on their way.
     written: u64,
 
@@ -280,6 +284,7 @@ impl Core {
             applied_term: 0,
             to_apply: VecDeque::new(),
             paused: Paused::No,
+            unwritten: VecDeque::new(),
             written: tip.number,
             awaiting_persist: VecDeque::new(),
             installing: None,
@@ -597,6 +602,10 @@ impl Core {
     fn block_written(&mut self, number: u64) {
         self.written = self.written.max(number);
         self.pending.written(number);
+        while let Some((index, block)) = self.unwritten.front().copied().filter(|(_, block)| *block <= number) {
+            self.unwritten.pop_front();
+            self.raft.mut_store().is_in_ledger(index, block, self.settings.keep_bytes);
+        }
         if let Some(leading) = &mut self.leading {
             leading.written(number);
         }

@@ -2,18 +2,42 @@
 //!
 //! It holds what follows the last snapshot, less what is dropped by [`Log::compact`]. The
 //! write-ahead log on disk holds the same and is written by the driver; entries are here before
-//! they are there.
+//! they are there. Blocks that are in the ledger need not be here as well: of all but the newest
+//! only the place is kept, and a follower that is behind gets them from the ledger.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
+
+use bytes::{Bytes, BytesMut};
+use channel::block::{EncodedBlock, METADATA_SLOTS};
 
 use raft::{
     Error, GetEntriesContext, RaftState, Storage, StorageError,
     eraftpb::{ConfState, Entry, HardState, Snapshot},
 };
 
+/// Reads a block from the ledger.
+pub(crate) type ReadBlock = Arc<dyn Fn(u64) -> Option<Arc<EncodedBlock>> + Send + Sync>;
+
+/// The metadata of a block that has none yet: empty slots.
+const EMPTY_SLOTS: [u8; 2 + 2 * METADATA_SLOTS] = [0x1a, 2 * METADATA_SLOTS as u8, 0x0a, 0, 0x0a, 0, 0x0a, 0, 0x0a, 0, 0x0a, 0];
+
+/// A block's entry that the ledger holds, too.
+#[derive(Debug)]
+struct Kept {
+    index: u64,
+    number: u64,
+    bytes: usize,
+}
+
 /// The log of one channel.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Log {
+    ledger: Option<ReadBlock>,
+    /// Blocks whose bytes are here although the ledger has them, oldest first, and their size.
+    kept: VecDeque<Kept>,
+    kept_bytes: usize,
+    /// Blocks whose bytes are in the ledger only, in order.
+    dropped: VecDeque<Kept>,
     hard_state: HardState,
     conf_state: ConfState,
     snapshot: Snapshot,
@@ -32,7 +56,49 @@ impl Log {
             before: (metadata.index, metadata.term),
             snapshot,
             entries: entries.into(),
+            ..Self::default()
         }
+    }
+
+    /// Lets the log read blocks back, and so drop them.
+    pub(crate) fn with_ledger(self, ledger: ReadBlock) -> Self {
+        Self { ledger: Some(ledger), ..self }
+    }
+
+    /// The entry at `index` is block `number` of the ledger; more than `keep_bytes` of such blocks need
+    /// not stay in memory. Entries that could not be told from what the ledger gives back stay.
+    pub(crate) fn is_in_ledger(&mut self, index: u64, number: u64, keep_bytes: usize) {
+        let Some(entry) = index.checked_sub(self.first()).and_then(|at| self.entries.get(at as usize)) else {
+            return;
+        };
+        if self.ledger.is_none() || !entry.data.ends_with(&EMPTY_SLOTS) {
+            return;
+        }
+        let bytes = entry.data.len();
+        self.kept.push_back(Kept { index, number, bytes });
+        self.kept_bytes += bytes;
+        while self.kept_bytes > keep_bytes {
+            let Some(oldest) = self.kept.pop_front() else { return };
+            self.kept_bytes -= oldest.bytes;
+            let at = oldest.index.checked_sub(self.first()).map(|at| at as usize);
+            if let Some(entry) = at.and_then(|at| self.entries.get_mut(at)) {
+                entry.data = Bytes::new();
+                self.dropped.push_back(oldest);
+            }
+        }
+    }
+
+    /// The entry with its data, which may have to be read; none if that is not to be had any more.
+    fn whole(&self, entry: &Entry) -> Option<Entry> {
+        let position = self.dropped.binary_search_by_key(&entry.index, |dropped| dropped.index);
+        let Some(dropped) = position.ok().and_then(|at| self.dropped.get(at)) else {
+            return Some(entry.clone());
+        };
+        let block = self.ledger.as_ref()?(dropped.number)?;
+        let mut data = BytesMut::with_capacity(dropped.bytes);
+        data.extend_from_slice(block.parts()[0]);
+        data.extend_from_slice(&EMPTY_SLOTS);
+        (data.len() == dropped.bytes).then(|| Entry { data: data.freeze(), ..entry.clone() })
     }
 
     fn first(&self) -> u64 {
@@ -87,6 +153,9 @@ impl Log {
         self.conf_state = metadata.get_conf_state().clone();
         self.before = (metadata.index, metadata.term);
         self.entries.clear();
+        self.kept.clear();
+        self.kept_bytes = 0;
+        self.dropped.clear();
         self.snapshot = snapshot;
     }
 
@@ -98,8 +167,16 @@ impl Log {
     /// Drops the entries before `index`, never more than are held.
     pub(crate) fn compact(&mut self, index: u64) {
         while self.before.0 < index {
-            let Some(entry) = self.entries.pop_front() else { return };
+            let Some(entry) = self.entries.pop_front() else { break };
             self.before = (entry.index, entry.term);
+        }
+        let first = self.first();
+        while self.dropped.front().is_some_and(|dropped| dropped.index < first) {
+            self.dropped.pop_front();
+        }
+        while let Some(gone) = self.kept.front().filter(|kept| kept.index < first) {
+            self.kept_bytes -= gone.bytes;
+            self.kept.pop_front();
         }
     }
 }
@@ -127,12 +204,19 @@ impl Storage for Log {
         let to = (high - self.first()) as usize;
         let mut out = Vec::new();
         for entry in self.entries.range(from..to) {
+            let Some(entry) = self.whole(entry) else {
+                // What is left can go out; if nothing is, a snapshot takes the place of entries.
+                if out.is_empty() {
+                    return Err(Error::Store(StorageError::Compacted));
+                }
+                break;
+            };
             let size = entry.data.len() as u64;
             if !out.is_empty() && size > room {
                 break;
             }
             room = room.saturating_sub(size);
-            out.push(entry.clone());
+            out.push(entry);
         }
         Ok(out)
     }
@@ -192,6 +276,30 @@ mod tests {
         assert_eq!(indexes(&log, 3, 5, None), Err(Error::Store(StorageError::Compacted)));
         log.compact(99);
         assert_eq!((log.first_index().unwrap(), log.last()), (5, 4));
+    }
+
+    #[test]
+    fn blocks_of_the_ledger_are_dropped_and_read_back() {
+        let block = |number: u64| {
+            let data = vec![Bytes::from(format!("tx of block {number}"))];
+            EncodedBlock::from_block(channel::block::new_block(number, Bytes::new(), data))
+        };
+        let mut log = Log::default().with_ledger(Arc::new(move |number| (number < 4).then(|| block(number).into())));
+        let bytes_of = |number: u64| Bytes::from(block(number).parts().map(|part| part.to_vec()).concat());
+        let entry = |index: u64| Entry { index, term: 1, data: bytes_of(index), ..Entry::default() };
+        log.append(&(1..=6).map(entry).collect::<Vec<_>>());
+        (1..=4).for_each(|index| log.is_in_ledger(index, index, bytes_of(1).len()));
+        let held: Vec<bool> = log.entries.iter().map(|entry| !entry.data.is_empty()).collect();
+        assert_eq!(held, [false, false, false, true, true, true]);
+        let read = log.entries(1, 7, None, GetEntriesContext::empty(false)).unwrap();
+        assert_eq!(read.iter().map(|e| e.data.clone()).collect::<Vec<_>>(), (1..=6).map(bytes_of).collect::<Vec<_>>());
+        // What the ledger does not give back is as if it had been compacted.
+        log.is_in_ledger(5, 5, 0);
+        assert_eq!(indexes(&log, 4, 7, None), Err(Error::Store(StorageError::Compacted)));
+        assert_eq!(indexes(&log, 3, 7, None).unwrap(), [3]);
+        log.compact(5);
+        assert!(log.kept.is_empty() && log.dropped.is_empty());
+        assert_eq!(indexes(&log, 6, 7, None).unwrap(), [6]);
     }
 
     #[test]

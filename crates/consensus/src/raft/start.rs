@@ -32,13 +32,17 @@ use super::{
     eviction::EvictionCheck,
     forwarder::Forwarder,
     handle::{RaftChain, Shared},
-    log::Log,
+    log::{Log, ReadBlock},
     logger::library_logger,
     membership::Membership,
 };
 
 /// Messages of other consenters that may wait to be processed; more are dropped, as by a network.
 const MESSAGE_QUEUE: usize = 256;
+
+/// Bytes of blocks that stay in the log's memory although the ledger has them, for followers that are
+/// a little behind.
+const KEEP_BYTES: usize = 4 << 20;
 
 /// What a node's configuration says about its Raft chains.
 #[derive(Clone, Debug)]
@@ -145,6 +149,7 @@ pub fn start(
         max_inflight_blocks: raft_options.max_inflight_blocks as usize,
         max_message_bytes: u64::from(orderer.batch_size.preferred_max_bytes),
         snapshot_interval_bytes: u64::from(raft_options.snapshot_interval_size_bytes),
+        keep_bytes: KEEP_BYTES,
         campaigns_first: opened.is_new_group
             && bootstrap::first_campaigner(&channel, membership.ids().len()) == id,
         seed: rand::random(),
@@ -153,7 +158,10 @@ pub fn start(
 
     let shared = Arc::new(Shared::new(&channel, id, membership.ids().len()));
     let rules = Arc::new(ChannelRules(state.clone()));
-    let start = Start { settings, log: opened.log, membership, tip };
+    let ledger = state.ledger().clone();
+    // A block that can not be read is as if it had been compacted: a snapshot is sent in its place.
+    let read_block: ReadBlock = Arc::new(move |number| ledger.block(number).ok().flatten());
+    let start = Start { settings, log: opened.log.with_ledger(read_block), membership, tip };
     let logger = library_logger(&channel, id);
     let core =
         Core::new(start, rules, metrics.clone(), &logger).map_err(|e| StartError::Raft(e.to_string()))?;

@@ -52,6 +52,7 @@ impl Core {
     fn apply_block(&mut self, entry: &Entry) {
         self.bytes_since_snapshot += entry.data.len() as u64;
         if entry.index <= self.applied {
+            self.note_in_ledger(entry);
             self.debug(format_args!(
                 "Received block with raft index ({}) <= applied raft index ({}), skip",
                 entry.index, self.applied
@@ -69,6 +70,7 @@ impl Core {
             return self.fail(format!("Got block [{number}], expect block [{expected}]"));
         }
         if number < expected {
+            self.raft.mut_store().is_in_ledger(entry.index, number, self.settings.keep_bytes);
             self.info(format_args!(
                 "Got block [{number}], expect block [{expected}], this node was forced to catch up"
             ));
@@ -87,6 +89,7 @@ impl Core {
         self.tip = Tip { number, hash: block.header_hash() };
         self.applied = entry.index;
         self.seen_in_chain(number, is_config, block.data());
+        self.unwritten.push_back((entry.index, number));
         let kind = if is_config { BlockKind::Config } else { BlockKind::Normal };
         let consenter_metadata = marshal(&self.membership.metadata);
         self.effects.push(Effect::Write(Write { block, kind, consenter_metadata }));
@@ -95,6 +98,14 @@ impl Core {
             self.paused = Paused::ForConfig(number);
         }
         self.snapshot_if_due(entry);
+    }
+
+    /// An entry that was applied before the last start need not be in memory.
+    fn note_in_ledger(&mut self, entry: &Entry) {
+        let block = EncodedBlock::decode(entry.data.clone()).ok();
+        if let Some(number) = block.map(|block| block.number()).filter(|number| *number <= self.tip.number) {
+            self.raft.mut_store().is_in_ledger(entry.index, number, self.settings.keep_bytes);
+        }
     }
 
     /// Works out consenters and raft index as of this block.
@@ -253,6 +264,7 @@ impl Core {
     pub(super) fn caught_up(&mut self, snapshot: &Snapshot, tip: Tip, membership: Membership) {
         self.tip = tip;
         self.written = tip.number;
+        self.unwritten.clear();
         self.membership = membership;
         self.passed(snapshot);
         self.paused = Paused::No;

@@ -15,6 +15,7 @@ use channel::{
     block::EncodedBlock,
     consenters::{RaftConfig, RaftOptions},
 };
+use parking_lot::Mutex;
 use protos::{common, etcdraft::Consenter, orderer::BatchSize};
 use raft::eraftpb::{Entry, HardState, Snapshot};
 
@@ -145,6 +146,8 @@ pub(super) struct Node {
     pub(super) log_jobs: VecDeque<LogJob>,
     pub(super) ledger_jobs: VecDeque<LedgerJob>,
     pub(super) catching_up: Option<Snapshot>,
+    /// The ledger as the log reads it.
+    pub(super) readable: Arc<Mutex<Vec<Arc<EncodedBlock>>>>,
     /// Counts starts: what belongs to an earlier one is void.
     pub(super) incarnation: u64,
 }
@@ -162,6 +165,7 @@ impl Node {
             log_jobs: VecDeque::new(),
             ledger_jobs: VecDeque::new(),
             catching_up: None,
+            readable: Arc::default(),
             incarnation: 0,
         }
     }
@@ -179,6 +183,7 @@ impl Node {
             max_inflight_blocks: 3,
             max_message_bytes: 500,
             snapshot_interval_bytes: 700,
+            keep_bytes: 300,
             campaigns_first: self.incarnation == 1 && bootstrap::first_campaigner(CHANNEL, size) == self.id,
             seed: seed ^ self.incarnation,
             run: self.incarnation as u32,
@@ -189,9 +194,12 @@ impl Node {
         let mut hard_state = disk.hard_state.clone();
         let last = entries.last().map_or(index, |entry| entry.index);
         hard_state.commit = hard_state.commit.clamp(index, last);
+        let readable = self.readable.clone();
+        *readable.lock() = disk.ledger.iter().map(|block| block.block.clone()).collect();
+        let read_block = Arc::new(move |number: u64| readable.lock().get(number as usize).cloned());
         let start = Start {
             settings,
-            log: Log::restore(hard_state, disk.snapshot.clone(), entries),
+            log: Log::restore(hard_state, disk.snapshot.clone(), entries).with_ledger(read_block),
             membership: disk.membership(size),
             tip: disk.tip(),
         };
@@ -228,6 +236,7 @@ impl Node {
         );
         let is_config = write.kind == BlockKind::Config;
         let metadata = write.consenter_metadata;
+        self.readable.lock().push(write.block.clone());
         self.disk.ledger.push(LedgerBlock { block: write.block, metadata, is_config });
         if is_config {
             self.disk.durable = self.disk.ledger.len();

@@ -392,6 +392,7 @@ impl World {
         for block in pulled {
             self.note_block(block.block.number() as usize, block.block.header_hash());
             let arrived = block.block.clone();
+            self.nodes[node].readable.lock().push(arrived.clone());
             self.nodes[node].disk.ledger.push(block);
             self.input(node, Input::Pulled(arrived));
         }
