@@ -602,7 +602,8 @@ impl Core {
     fn block_written(&mut self, number: u64) {
         self.written = self.written.max(number);
         self.pending.written(number);
-        while let Some((index, block)) = self.unwritten.front().copied().filter(|(_, block)| *block <= number) {
+        while let Some((index, block)) = self.unwritten.front().copied().filter(|(_, block)| *block <= number)
+        {
             self.unwritten.pop_front();
             self.raft.mut_store().is_in_ledger(index, block, self.settings.keep_bytes);
         }

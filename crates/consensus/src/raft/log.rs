@@ -19,7 +19,8 @@ use raft::{
 pub(crate) type ReadBlock = Arc<dyn Fn(u64) -> Option<Arc<EncodedBlock>> + Send + Sync>;
 
 /// The metadata of a block that has none yet: empty slots.
-const EMPTY_SLOTS: [u8; 2 + 2 * METADATA_SLOTS] = [0x1a, 2 * METADATA_SLOTS as u8, 0x0a, 0, 0x0a, 0, 0x0a, 0, 0x0a, 0, 0x0a, 0];
+const EMPTY_SLOTS: [u8; 2 + 2 * METADATA_SLOTS] =
+    [0x1a, 2 * METADATA_SLOTS as u8, 0x0a, 0, 0x0a, 0, 0x0a, 0, 0x0a, 0, 0x0a, 0];
 
 /// A block's entry that the ledger holds, too.
 #[derive(Debug)]
@@ -284,7 +285,8 @@ mod tests {
             let data = vec![Bytes::from(format!("tx of block {number}"))];
             EncodedBlock::from_block(channel::block::new_block(number, Bytes::new(), data))
         };
-        let mut log = Log::default().with_ledger(Arc::new(move |number| (number < 4).then(|| block(number).into())));
+        let mut log =
+            Log::default().with_ledger(Arc::new(move |number| (number < 4).then(|| block(number).into())));
         let bytes_of = |number: u64| Bytes::from(block(number).parts().map(|part| part.to_vec()).concat());
         let entry = |index: u64| Entry { index, term: 1, data: bytes_of(index), ..Entry::default() };
         log.append(&(1..=6).map(entry).collect::<Vec<_>>());
@@ -292,7 +294,10 @@ mod tests {
         let held: Vec<bool> = log.entries.iter().map(|entry| !entry.data.is_empty()).collect();
         assert_eq!(held, [false, false, false, true, true, true]);
         let read = log.entries(1, 7, None, GetEntriesContext::empty(false)).unwrap();
-        assert_eq!(read.iter().map(|e| e.data.clone()).collect::<Vec<_>>(), (1..=6).map(bytes_of).collect::<Vec<_>>());
+        assert_eq!(
+            read.iter().map(|e| e.data.clone()).collect::<Vec<_>>(),
+            (1..=6).map(bytes_of).collect::<Vec<_>>()
+        );
         // What the ledger does not give back is as if it had been compacted.
         log.is_in_ledger(5, 5, 0);
         assert_eq!(indexes(&log, 4, 7, None), Err(Error::Store(StorageError::Compacted)));
