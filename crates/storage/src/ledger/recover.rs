@@ -20,7 +20,7 @@ use super::{
 };
 use crate::durable::{Context, FileError};
 use bytes::Bytes;
-use channel::block::EncodedBlock;
+use channel::block::{EncodedBlock, data_hash};
 use std::{
     fs::File,
     os::unix::fs::FileExt,
@@ -268,7 +268,14 @@ pub(super) fn read_at(file: &File, path: PathBuf, location: Location) -> Result<
         return Err(ReadError::Wrong("the record has another length".to_owned()));
     }
     let block = record::decode(Bytes::from(bytes).slice(prefix..));
-    block.map(EncodedBlock::from_block).map_err(|error| ReadError::Wrong(error.to_string()))
+    let block = block.map(EncodedBlock::from_block).map_err(|error| ReadError::Wrong(error.to_string()))?;
+    // A disk that forgets does not say so.
+    if data_hash(block.data())[..] != block.header().data_hash[..] {
+        return Err(ReadError::Wrong(
+            "the data of the block does not have the hash in its header".to_owned(),
+        ));
+    }
+    Ok(block)
 }
 
 /// Why a block could not be read from its place.
