@@ -174,7 +174,9 @@ impl Connection {
         Responses::Opening(Box::pin(self.clone().stream("/orderer.AtomicBroadcast/Deliver", envelopes)))
     }
 
-    async fn stream<M: Message + Default + 'static>(
+    /// Opens a stream of any method (`/package.Service/Method`): encoded messages out, decoded
+    /// messages in.
+    pub async fn stream<M: Message + Default + 'static>(
         self,
         path: &'static str,
         messages: impl Stream<Item = Bytes> + Send + 'static,
