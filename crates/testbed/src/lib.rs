@@ -3,12 +3,14 @@
 //! afterwards. Development only.
 
 pub mod binary;
+pub mod forge;
 pub mod hosts;
 pub mod ledgers;
 pub mod load;
 pub mod network;
 pub mod node;
 pub mod ports;
+pub mod probe;
 pub mod proxy;
 pub mod settings;
 pub mod vectors;

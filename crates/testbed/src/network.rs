@@ -269,6 +269,30 @@ impl Network {
         (0..self.len()).map(through).collect()
     }
 
+    /// What must hold after whatever a node was sent: all nodes run, order, and have not panicked.
+    ///
+    /// # Panics
+    /// When one of these does not hold.
+    pub fn check_unharmed(&mut self) {
+        for Member { node, .. } in &mut self.members {
+            let name = node.directory().display().to_string();
+            assert!(node.is_running(), "{name} has ended");
+            let log = node.log();
+            let panic = log.lines().find(|line| line.contains("panicked"));
+            assert_eq!(panic, None, "{name}");
+        }
+        self.order_through_all();
+    }
+
+    /// A connection to a node, with the client's certificate.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn connect(&self, node: usize) -> Connection {
+        let connected = self.runtime.block_on(self.endpoint(node).connect());
+        connected.unwrap_or_else(|e| panic!("node {node}: {e}"))
+    }
+
     /// Waits until all nodes have the same height, and returns it.
     ///
     /// # Panics
