@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use channel::block::EncodedBlock;
 use tonic::{
     Status,
@@ -71,7 +71,11 @@ impl Decoder for BytesCodec {
     type Error = Status;
 
     fn decode(&mut self, message: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(message.copy_to_bytes(message.remaining())))
+        // A slice would keep the whole read buffer, of up to twice its size, for as long as a log or a
+        // cache keeps the message; so it gets memory of its own and the buffer is used again.
+        let mut own = BytesMut::with_capacity(message.remaining());
+        own.put(message);
+        Ok(Some(own.freeze()))
     }
 
     fn buffer_settings(&self) -> BufferSettings {
