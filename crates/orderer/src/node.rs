@@ -49,6 +49,9 @@ use security::Security;
 const LOG: &str = "orderer.common.server";
 /// Largest messages on a listener of the cluster's own, which has no settings for it in Fabric.
 const CLUSTER_MESSAGE_BYTES: usize = 100 << 20;
+/// Recent blocks of a channel that are kept in memory for Deliver: those that are being replicated
+/// are there anyhow, and what lies further back is in the system's cache.
+const LEDGER_CACHE_BYTES: usize = 4 << 20;
 /// How often the participation gauges are brought up to date.
 const PARTICIPATION_INTERVAL: Duration = Duration::from_secs(2);
 /// How long clients may finish their calls after the chains have ended.
@@ -258,7 +261,11 @@ async fn open_ledgers(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Arc
     let method = settings.general.bootstrap_method;
     let observer = Arc::new(LedgerMetrics(metrics.clone()));
     let opened = tokio::task::spawn_blocking(move || {
-        let options = LedgerOptions { observer: Some(observer), ..LedgerOptions::default() };
+        let options = LedgerOptions {
+            observer: Some(observer),
+            cache_bytes: LEDGER_CACHE_BYTES,
+            ..LedgerOptions::default()
+        };
         let store = LedgerStore::open(&location, options)?;
         if method == BootstrapMethod::File {
             bootstrap(&store, &file)?;
