@@ -5,6 +5,7 @@
 mod bench;
 pub mod client;
 pub mod failure;
+mod heap;
 mod inspect;
 mod orderer;
 pub mod sandbox;
@@ -44,6 +45,7 @@ enum Command {
 
 /// Runs the command line of this process and returns its exit code.
 pub fn main() -> ExitCode {
+    heap::give_memory_back();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let outcome = if invoked_as(&arguments, "orderer") {
         orderer::run(orderer::Arguments::parse_from(arguments))
