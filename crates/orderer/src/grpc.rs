@@ -5,6 +5,7 @@
 //! [`call`] runs one stream and its handler, [`server`] accepts connections, [`peer`] is who is
 //! at the other end.
 
+mod body;
 pub mod call;
 pub mod client;
 pub mod codec;

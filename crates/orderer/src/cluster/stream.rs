@@ -17,7 +17,7 @@ use std::{
 use consensus::transport::{Peer, TransportError};
 use futures::Stream;
 use parking_lot::Mutex;
-use protos::orderer::{StepRequest, cluster_client::ClusterClient};
+use protos::orderer::StepRequest;
 use tokio::{
     runtime::Handle,
     sync::{mpsc, oneshot},
@@ -29,10 +29,11 @@ use super::{
     expiry::ExpiryWatch,
 };
 use crate::{
-    grpc::{Connection, call::MessageLimits},
+    grpc::{Connection, Frame, call::MessageLimits},
     metrics::{Counter, Gauge, Histogram, Metrics},
 };
 
+const STEP: &str = "/orderer.Cluster/Step";
 /// Pause after the first failure; doubled after each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// Longest pause after failures.
@@ -244,21 +245,11 @@ impl Shared {
         self.set_connected(&connection);
         self.meters.streams.add(1.0);
         let _open = Open(&self.meters.streams);
-        let origin = connection.origin().clone();
-        let mut client = ClusterClient::with_origin(connection.clone(), origin)
-            .max_encoding_message_size(self.options.messages.max_send_bytes);
         let progress = Arc::new(AtomicU64::new(0));
         let body = Body { items, progress: progress.clone(), send_time: self.meters.send_time.clone() };
-        let call = async {
-            match client.step(body).await {
-                // Nothing is ever answered; what comes is the end.
-                Ok(response) => match response.into_inner().message().await {
-                    Ok(_) => "EOF".to_owned(),
-                    Err(status) => status.message().to_owned(),
-                },
-                Err(status) => status.message().to_owned(),
-            }
-        };
+        let max_send_bytes = self.options.messages.max_send_bytes;
+        let mut calls = connection.clone();
+        let call = async { calls.send_all(STEP, body, max_send_bytes).await.message().to_owned() };
         tokio::select! {
             reason = call => reason,
             () = self.stall(&progress) => {
@@ -357,9 +348,9 @@ struct Body {
 }
 
 impl Stream for Body {
-    type Item = StepRequest;
+    type Item = Frame;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<StepRequest>> {
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Frame>> {
         self.items.poll_recv(context).map(|item| {
             item.map(|Item { request, queued, written }| {
                 self.progress.fetch_add(1, Ordering::Relaxed);
@@ -368,7 +359,7 @@ impl Stream for Body {
                     // Whoever waited may have given up.
                     let _ = written.send(());
                 }
-                request
+                Frame::Step(request)
             })
         })
     }

@@ -14,7 +14,7 @@ use futures::Stream;
 use tokio::{sync::mpsc, task::JoinHandle};
 use tonic::{Code, Status, Streaming};
 
-use super::{Frame, RemotePeer, codec::BytesCodec};
+use super::{Frame, RemotePeer, body::MessageBody, codec::BytesCodec};
 use crate::metrics::{Counter, Metrics};
 
 /// Responses that wait for a slow client before the handler has to wait too.
@@ -109,17 +109,27 @@ fn client_gone() -> Status {
 }
 
 /// Runs a handler for one HTTP/2 request.
-pub(super) async fn run(
+pub(super) fn run(
     handler: Arc<dyn Handler>,
     peer: Arc<RemotePeer>,
     metrics: Arc<Metrics>,
     limits: MessageLimits,
     request: http::Request<hyper::body::Incoming>,
 ) -> http::Response<tonic::body::Body> {
-    let mut grpc = tonic::server::Grpc::new(BytesCodec)
-        .max_decoding_message_size(limits.max_recv_bytes)
-        .max_encoding_message_size(limits.max_send_bytes);
-    grpc.streaming(Call { handler, peer, metrics }, request).await
+    let stream = Streaming::new_request(BytesCodec, request.into_body(), None, Some(limits.max_recv_bytes));
+    let record = Record::new(handler.clone(), peer.clone(), metrics.clone());
+    let labels = record.labels();
+    let received = metrics.grpc_server_stream_messages_received.with(labels);
+    let sent = metrics.grpc_server_stream_messages_sent.with(labels);
+    let (queue, frames) = mpsc::channel(RESPONSE_QUEUE);
+    let requests = Requests { stream, received };
+    let task = tokio::spawn(async move { handler.serve(peer, requests, Responses { queue }).await });
+    let responses = ResponseStream { frames, task, sent, record };
+    let body = MessageBody::response(responses, limits.max_send_bytes);
+    let mut response = http::Response::new(tonic::body::Body::new(body));
+    let kind = http::HeaderValue::from_static("application/grpc");
+    response.headers_mut().insert(http::header::CONTENT_TYPE, kind);
+    response
 }
 
 /// Largest messages of a listener.
@@ -131,32 +141,8 @@ pub struct MessageLimits {
     pub max_send_bytes: usize,
 }
 
-struct Call {
-    handler: Arc<dyn Handler>,
-    peer: Arc<RemotePeer>,
-    metrics: Arc<Metrics>,
-}
-
-impl tonic::server::StreamingService<Bytes> for Call {
-    type Response = Frame;
-    type ResponseStream = ResponseStream;
-    type Future = std::future::Ready<Result<tonic::Response<ResponseStream>, Status>>;
-
-    fn call(&mut self, request: tonic::Request<Streaming<Bytes>>) -> Self::Future {
-        let (handler, peer) = (self.handler.clone(), self.peer.clone());
-        let record = Record::new(handler.clone(), peer.clone(), self.metrics.clone());
-        let labels = record.labels();
-        let received = self.metrics.grpc_server_stream_messages_received.with(labels);
-        let sent = self.metrics.grpc_server_stream_messages_sent.with(labels);
-        let (queue, frames) = mpsc::channel(RESPONSE_QUEUE);
-        let requests = Requests { stream: request.into_inner(), received };
-        let task = tokio::spawn(async move { handler.serve(peer, requests, Responses { queue }).await });
-        std::future::ready(Ok(tonic::Response::new(ResponseStream { frames, task, sent, record })))
-    }
-}
-
 /// What the handler sends, then its status. Dropping it (the client went away) ends the handler.
-pub(super) struct ResponseStream {
+struct ResponseStream {
     frames: mpsc::Receiver<Frame>,
     task: JoinHandle<Result<(), Status>>,
     sent: Arc<Counter>,

@@ -8,12 +8,15 @@ use std::{
     time::Duration,
 };
 
+use futures::{Stream, StreamExt};
 use http::Uri;
 use hyper::{body::Incoming, client::conn::http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tonic::body::Body;
+use tonic::{Status, Streaming, body::Body};
+
+use super::{Frame, body::MessageBody, codec::BytesCodec};
 
 /// Idle time after which the other side is pinged, as Fabric's cluster client does.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
@@ -88,6 +91,43 @@ impl Connection {
     /// Scheme and authority, for clients that build requests.
     pub fn origin(&self) -> &Uri {
         &self.origin
+    }
+
+    /// Sends a stream of messages to a method that answers nothing, until either side ends it;
+    /// tells how it ended.
+    pub async fn send_all<S>(&mut self, path: &str, messages: S, max_send_bytes: usize) -> Status
+    where
+        S: Stream<Item = Frame> + Send + Unpin + 'static,
+    {
+        let messages = messages.map(Ok);
+        let mut uri = self.origin.clone().into_parts();
+        uri.path_and_query = path.parse().ok();
+        let request = http::Request::post(Uri::from_parts(uri).unwrap_or_default())
+            .version(http::Version::HTTP_2)
+            .header(http::header::TE, "trailers")
+            .header(http::header::CONTENT_TYPE, "application/grpc")
+            .body(Body::new(MessageBody::request(messages, max_send_bytes)));
+        let request = match request {
+            Ok(request) => request,
+            Err(error) => return Status::internal(error.to_string()),
+        };
+        let sent = async {
+            std::future::poll_fn(|context| self.requests.poll_ready(context)).await?;
+            self.requests.send_request(request).await
+        };
+        let response = match sent.await {
+            Ok(response) => response,
+            Err(error) => return Status::unavailable(error.to_string()),
+        };
+        if let Some(status) = Status::from_header_map(response.headers()) {
+            return status;
+        }
+        let (head, body) = response.into_parts();
+        let mut answers = Streaming::new_response(BytesCodec, body, head.status, None, None);
+        match answers.message().await {
+            Ok(_) => Status::ok("EOF"),
+            Err(status) => status,
+        }
     }
 
     /// Whether it can take no more calls.

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use channel::block::EncodedBlock;
+use prost::{Message, encoding::encode_varint};
+use protos::orderer::{StepRequest, step_request::Payload};
 use tonic::{
     Status,
     codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
@@ -16,10 +18,42 @@ pub enum Frame {
     Message(Bytes),
     /// A `DeliverResponse` around a block that other streams, the ledger and the log share.
     Block(Arc<EncodedBlock>),
+    /// A message to another consenter.
+    Step(StepRequest),
 }
 
 /// `DeliverResponse.block`: field 2, length-delimited.
 const DELIVER_RESPONSE_BLOCK: u8 = 2 << 3 | 2;
+/// `StepRequest.consensus_request`: field 1, length-delimited.
+const STEP_REQUEST_CONSENSUS: u8 = 1 << 3 | 2;
+/// `ConsensusRequest.payload`: field 2, length-delimited.
+const CONSENSUS_REQUEST_PAYLOAD: u8 = 2 << 3 | 2;
+
+impl Frame {
+    /// The marshaled message: first what is made for it, then what it shares with others.
+    pub(super) fn into_parts(self) -> (Bytes, Vec<Bytes>) {
+        match self {
+            Self::Message(bytes) => (Bytes::new(), vec![bytes]),
+            Self::Block(block) => {
+                let mut head = vec![DELIVER_RESPONSE_BLOCK];
+                encode_varint(block.encoded_len() as u64, &mut head);
+                (head.into(), block.parts().into_iter().cloned().collect())
+            }
+            Self::Step(StepRequest { payload: Some(Payload::ConsensusRequest(mut request)) }) => {
+                // The fields of a message may come in any order; the payload comes last.
+                let payload = std::mem::take(&mut request.payload);
+                let mut content = request.encode_to_vec();
+                content.push(CONSENSUS_REQUEST_PAYLOAD);
+                encode_varint(payload.len() as u64, &mut content);
+                let mut head = vec![STEP_REQUEST_CONSENSUS];
+                encode_varint((content.len() + payload.len()) as u64, &mut head);
+                head.append(&mut content);
+                (head.into(), vec![payload])
+            }
+            Self::Step(request) => (request.encode_to_vec().into(), Vec::new()),
+        }
+    }
+}
 
 /// Takes messages in as bytes and sends [`Frame`]s.
 #[derive(Debug, Clone, Copy, Default)]
@@ -45,19 +79,9 @@ impl Encoder for BytesCodec {
     type Error = Status;
 
     fn encode(&mut self, frame: Frame, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        match frame {
-            Frame::Message(bytes) => {
-                out.reserve(bytes.len());
-                out.put_slice(&bytes);
-            }
-            Frame::Block(block) => {
-                // Two bytes for the tag and up to ten for the length.
-                out.reserve(block.encoded_len() + 12);
-                out.put_u8(DELIVER_RESPONSE_BLOCK);
-                prost::encoding::encode_varint(block.encoded_len() as u64, out);
-                block.parts().into_iter().for_each(|part| out.put_slice(part));
-            }
-        }
+        let (head, parts) = frame.into_parts();
+        out.put(head);
+        parts.into_iter().for_each(|part| out.put(part));
         Ok(())
     }
 

@@ -239,7 +239,7 @@ impl Shared {
         let shared = self.clone();
         let service = service_fn(move |request| {
             let (shared, peer) = (shared.clone(), peer.clone());
-            async move { Ok::<_, Infallible>(shared.answer(peer, request).await) }
+            async move { Ok::<_, Infallible>(shared.answer(peer, request)) }
         });
         let keepalive = &self.options.keepalive;
         let connection = http2::Builder::new(TokioExecutor::new())
@@ -264,7 +264,7 @@ impl Shared {
         }
     }
 
-    async fn answer(&self, peer: Arc<RemotePeer>, request: http::Request<Incoming>) -> http::Response<Body> {
+    fn answer(&self, peer: Arc<RemotePeer>, request: http::Request<Incoming>) -> http::Response<Body> {
         let is_grpc = request
             .headers()
             .get(http::header::CONTENT_TYPE)
@@ -277,7 +277,7 @@ impl Shared {
         match self.routes.handlers.get(request.uri().path()) {
             Some(handler) => {
                 let metrics = self.metrics.clone();
-                call::run(handler.clone(), peer, metrics, self.options.messages, request).await
+                call::run(handler.clone(), peer, metrics, self.options.messages, request)
             }
             None => self.routes.unknown(request.uri().path()).into_http(),
         }
