@@ -110,6 +110,8 @@ pub async fn run(settings: Settings, logging: Logging) -> Result<(), NodeError> 
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut inspect = signal(SignalKind::user_defined1())?;
+    // A limit on file sizes then fails the write, like a full disk, instead of killing the node.
+    let _file_too_large = signal(SignalKind::from_raw(libc::SIGXFSZ))?;
     let node = Node::start(&settings, logging).await?;
     loop {
         tokio::select! {

@@ -217,6 +217,11 @@ impl Network {
         })
     }
 
+    /// What a node says of its health.
+    pub fn health(&self, node: usize) -> Option<String> {
+        http_get(self.members[node].operations_port, "/healthz")
+    }
+
     /// Waits until a node leads.
     ///
     /// # Panics
