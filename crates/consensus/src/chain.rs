@@ -217,6 +217,12 @@ pub trait Chain: Send + Sync + 'static {
     /// For the participation API.
     fn relation_and_status(&self) -> (ConsensusRelation, Status);
 
+    /// Why the chain ended by itself, if it did because going on could have broken the channel: for
+    /// the health check.
+    fn failure(&self) -> Option<String> {
+        None
+    }
+
     /// A consensus message from the consenter with the raft id `sender`. Never blocks: a full
     /// queue drops the message, as a network may.
     ///

@@ -185,7 +185,8 @@ impl Registrar {
             }
         }
         for (name, handle) in self.channels.all() {
-            if let Some(reason) = handle.state().ledger().poisoned() {
+            let of_chain = || handle.current_chain().and_then(|chain| chain.failure());
+            if let Some(reason) = handle.state().ledger().poisoned().or_else(of_chain) {
                 failures.push((name, reason));
             }
         }

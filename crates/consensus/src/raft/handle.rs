@@ -39,6 +39,7 @@ pub(crate) struct Shared {
     errored: watch::Sender<bool>,
     cluster_size: Mutex<usize>,
     status: Mutex<Status>,
+    failure: Mutex<Option<String>>,
     has_stopped: watch::Sender<bool>,
     /// Room for messages taken in here, and for those of other nodes.
     own_room: Arc<Semaphore>,
@@ -54,6 +55,7 @@ impl Shared {
             errored: watch::Sender::new(true),
             cluster_size: Mutex::new(cluster_size),
             status: Mutex::new(Status::Active),
+            failure: Mutex::default(),
             has_stopped: watch::Sender::new(false),
             own_room: Arc::new(Semaphore::new(ROOM_KIB as usize)),
             others_room: Arc::new(Semaphore::new(ROOM_KIB as usize)),
@@ -85,6 +87,11 @@ impl Shared {
         self.leader.send_replace(0);
         self.own_room.close();
         self.others_room.close();
+    }
+
+    /// The chain cannot go on, for this reason.
+    pub(crate) fn fail(&self, reason: &str) {
+        *self.failure.lock() = Some(reason.to_owned());
     }
 
     /// All is done.
@@ -174,6 +181,10 @@ impl Chain for RaftChain {
 
     fn relation_and_status(&self) -> (ConsensusRelation, Status) {
         (ConsensusRelation::Consenter, *self.shared.status.lock())
+    }
+
+    fn failure(&self) -> Option<String> {
+        self.shared.failure.lock().clone()
     }
 
     fn consensus_message(&self, sender: u64, request: ConsensusRequest) -> Result<(), ClusterError> {
