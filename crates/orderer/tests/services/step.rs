@@ -58,3 +58,53 @@ async fn senders_are_known_by_their_key() {
     }
     assert_eq!(node.height(CHANNEL), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listener_of_its_own_takes_consenters_only() {
+    let (org, directory) = (Org::new(), tempfile::TempDir::new().unwrap());
+    let path = directory.path().display();
+    let cluster = format!(
+        "{}
+  Cluster:
+    ListenAddress: 127.0.0.1
+    ListenPort: 1
+    ServerCertificate: {path}/server.crt
+    ServerPrivateKey: {path}/server.key
+    RootCAs: [tlsca.pem]",
+        tls_section(false)
+    );
+    let (mut settings, _) = crate::node::settings(&directory, &org, &cluster);
+    // Any free port; Fabric takes 0 for no listener at all.
+    settings.general.cluster.listen_port = free_port();
+    let node = crate::node::start(&settings).await.unwrap();
+    let addresses = node.addresses();
+    let keys = |org: &Org| {
+        let files = org.tls_files(directory.path(), "client");
+        Some(KeyPair::read(&files.certificate, &files.key).unwrap())
+    };
+    let main = Client::connect_as(&org, keys(&org), addresses.general.port()).await.unwrap();
+    let mut call = main.call("/orderer.Cluster/Step").await;
+    let refused = match &mut call {
+        Ok(call) => call.next::<StepResponse>().await.unwrap().unwrap_err(),
+        Err(status) => status.clone(),
+    };
+    assert_eq!(refused.message(), "unknown service orderer.Cluster");
+
+    let port = addresses.cluster.unwrap().port();
+    let member = Client::connect_as(&org, keys(&org), port).await.unwrap();
+    let mut call = member.call("/orderer.Cluster/Step").await.unwrap();
+    call.send(&consensus("elsewhere", b""));
+    let status = call.next::<StepResponse>().await.unwrap().unwrap_err();
+    assert_eq!(status.message(), "channel elsewhere doesn't exist");
+    for stranger in [None, keys(&Org::new())] {
+        // With TLS 1.3 the refusal arrives with the first call.
+        if let Ok(client) = Client::connect_as(&org, stranger, port).await {
+            assert!(client.call("/orderer.Cluster/Step").await.is_err());
+        }
+    }
+    node.stop().await;
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
