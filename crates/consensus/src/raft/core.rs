@@ -19,7 +19,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     chain::{OrderError, Submission},
-    metrics::{Counter, Gauge, Metrics, Timer},
+    metrics::{Gauge, Metrics, Timer},
 };
 
 use super::{
@@ -31,8 +31,10 @@ use super::{
 };
 
 mod apply;
+mod forward;
 mod lead;
 mod ready;
+mod role;
 
 /// Entries that stay in memory before a snapshot, so that followers a little behind need none.
 const CATCH_UP_ENTRIES: u64 = 4;
@@ -422,57 +424,6 @@ impl Core {
         }
     }
 
-    fn tick(&mut self) {
-        let raft = &self.raft.raft;
-        // A group of one elects itself at once, which the library only survives when all is durable.
-        let is_alone = raft.prs().conf().voters().ids().len() == 1;
-        if self.installing.is_some()
-            || is_alone && !self.is_leader() && raft.raft_log.persisted < raft.raft_log.last_index()
-        {
-            return;
-        }
-        self.draw_election_timeout();
-        self.raft.tick();
-        if self.is_leader() && self.raft.raft.state != StateRole::Leader {
-            // With Fabric's words, which scripts look for.
-            let id = self.settings.id;
-            self.warn(format_args!("{id:x} stepped down to follower since quorum is not active"));
-        }
-        if self.raft.raft.state == StateRole::Leader {
-            self.watch_active_nodes();
-            self.abdicate_further();
-        }
-    }
-
-    /// Between one and two election timeouts, another one after each change of role. The library
-    /// would draw it by itself, but then a simulation could not be repeated.
-    fn draw_election_timeout(&mut self) {
-        let ticks = self.settings.election_ticks as u64;
-        let mut mixed = self.settings.seed ^ self.settings.id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        for part in [self.role_changes, self.raft.raft.term] {
-            mixed = (mixed ^ part).wrapping_mul(0xff51_afd7_ed55_8ccd);
-            mixed ^= mixed >> 33;
-        }
-        self.raft.raft.set_randomized_election_timeout((ticks + mixed % ticks) as usize);
-    }
-
-    fn watch_active_nodes(&mut self) {
-        let own = self.settings.id;
-        let peers =
-            self.raft.raft.prs().iter().filter(|(id, progress)| **id != own && progress.recent_active);
-        let mut active: Vec<u64> = peers.map(|(id, _)| *id).collect();
-        active.sort_unstable();
-        active.insert(0, own);
-        if let Some(report) = self.active.tick(active) {
-            let (channel, count) = (&self.settings.channel, report.len() as u64);
-            tracing::debug!(
-                target: "orderer.consensus.etcdraft", channel = %channel, node = own,
-                "Current active nodes in cluster are: {}", list(report)
-            );
-            self.metrics.set(Gauge::ActiveNodes, channel, count);
-        }
-    }
-
     fn message(&mut self, message: Message, counts_submissions: bool) {
         let from = message.from;
         if self.installing.is_some() && message.get_msg_type() == MessageType::MsgTimeoutNow {
@@ -484,119 +435,6 @@ impl Core {
         if let Err(error) = self.raft.step(message) {
             self.debug(format_args!("message of {from} not processed: {error}"));
         }
-    }
-
-    /// Compares role, term and leader with what they were.
-    fn observe_role(&mut self) {
-        let raft = &self.raft.raft;
-        let role = (raft.term, raft.state, raft.leader_id);
-        if role == self.role {
-            return;
-        }
-        let (old_term, old_state, old_leader) = std::mem::replace(&mut self.role, role);
-        let (term, state, leader) = role;
-        self.role_changes += 1;
-        if leader != old_leader {
-            self.info(format_args!("Raft leader changed: {old_leader} -> {leader}"));
-            self.metrics.add(Counter::LeaderChanges, &self.settings.channel, 1);
-            self.leader_counts = false;
-            self.active.forget();
-            if leader == 0 {
-                let size = self.membership.ids().len();
-                self.warn(format_args!("No leader is present, cluster size is {size}"));
-                self.metrics.set(Gauge::ActiveNodes, &self.settings.channel, 0);
-            }
-        }
-        if leader != 0 && self.next_campaign.take().is_some() {
-            self.info(format_args!("Leader {leader} is present, quit campaign"));
-        }
-        let leads = state == StateRole::Leader;
-        if old_state == StateRole::Leader && (!leads || term != old_term) {
-            self.leading = None;
-            self.abdicating = None;
-            self.metrics.set(Gauge::IsLeader, &self.settings.channel, 0);
-        }
-        if leads && self.leading.is_none() {
-            self.leading = Some(Leading::new(term));
-            self.metrics.set(Gauge::IsLeader, &self.settings.channel, 1);
-        }
-    }
-
-    fn campaign_first(&mut self) {
-        if self.next_campaign.is_none_or(|at| at > self.now) {
-            return;
-        }
-        // Campaigning needs the members to be applied, which the first advance does.
-        if self.raft.raft.promotable() {
-            self.info(format_args!("This node is picked to start campaign"));
-            if let Err(error) = self.raft.campaign() {
-                self.warn(format_args!("cannot campaign: {error}"));
-            }
-        }
-        let period = 2 * self.settings.heartbeat_ticks as u32 * self.settings.tick_interval;
-        self.next_campaign = Some(self.now + period);
-    }
-
-    /// Sends what waits to the leader, if that is another node.
-    fn forward(&mut self) {
-        let (term, _, leader) = self.role;
-        if leader == 0 || leader == self.settings.id {
-            self.resend = None;
-            return;
-        }
-        if let Some((of_term, from, _)) = self.resend.take_if(|(_, _, at)| *at <= self.now)
-            && of_term == term
-        {
-            self.send_again(from);
-        }
-        while let Some(message) = self.pending.take_for_forwarding(term) {
-            self.effects.push(Effect::Forward { to: leader, message });
-        }
-        if self.retry_at.is_none() && !self.pending.is_empty() {
-            self.retry_at = Some(self.now + self.retry_interval());
-        }
-    }
-
-    /// Sends again what the leader of the current term was sent from this number on.
-    fn send_again(&mut self, from_sequence: u64) {
-        let (term, _, leader) = self.role;
-        let again = self.pending.sent_again(term, from_sequence);
-        self.effects.extend(again.into_iter().map(|message| Effect::Forward { to: leader, message }));
-    }
-
-    /// A message did not reach the leader's stream, and none behind it was tried. It stays the
-    /// leader's of that term: an earlier try may have reached it.
-    fn not_forwarded(&mut self, term: u64, from_sequence: u64) {
-        let at = self.now + self.settings.tick_interval / 4;
-        let from = match self.resend {
-            Some((resent_term, from, _)) if resent_term == term => from.min(from_sequence),
-            Some((resent_term, ..)) if resent_term > term => return,
-            _ => from_sequence,
-        };
-        self.resend = Some((term, from, at));
-    }
-
-    /// How long it is waited for any of this node's messages to be ordered before they are sent
-    /// again: longer than a batch may take to fill.
-    fn retry_interval(&self) -> Duration {
-        2 * self.rules.batch().1 + 4 * self.settings.tick_interval
-    }
-
-    /// When nothing of what was forwarded comes back, it is sent again to a leader that takes each
-    /// message once.
-    fn retry(&mut self) {
-        if self.retry_at.is_none_or(|at| at > self.now) {
-            return;
-        }
-        self.retry_at = None;
-        if self.pending.is_empty() {
-            return;
-        }
-        let leader = self.leader();
-        if self.leader_counts && leader != 0 && leader != self.settings.id {
-            self.send_again(0);
-        }
-        self.retry_at = Some(self.now + self.retry_interval());
     }
 
     fn block_written(&mut self, number: u64) {
@@ -614,48 +452,6 @@ impl Core {
             self.paused = Paused::No;
             self.config_in_force();
         }
-    }
-
-    fn block_pulled(&mut self, block: &EncodedBlock) {
-        let is_config = channel::block::is_config_block(block.block());
-        self.seen_in_chain(block.number(), is_config, block.data());
-        self.pending.written(block.number());
-    }
-
-    /// Looks for messages of this node in a block; each one found puts off sending again.
-    fn seen_in_chain(&mut self, number: u64, is_config: bool, data: &[Bytes]) {
-        if self.pending.committed(number, is_config, data) > 0 {
-            self.retry_at = (!self.pending.is_empty()).then(|| self.now + self.retry_interval());
-        }
-    }
-
-    /// Chooses somebody to lead in this node's place; whether there was anybody.
-    fn transfer_leadership(&mut self) -> bool {
-        if !self.is_leader() {
-            return false;
-        }
-        let own = self.settings.id;
-        let candidates = self
-            .raft
-            .raft
-            .prs()
-            .iter()
-            .filter(|(id, progress)| **id != own && progress.recent_active && !progress.is_paused());
-        match candidates.max_by_key(|(id, progress)| (progress.matched, **id)).map(|(id, _)| *id) {
-            Some(transferee) => {
-                self.info(format_args!("Transferring leadership to {transferee}"));
-                self.raft.transfer_leader(transferee);
-                true
-            }
-            None => {
-                self.error(format_args!("No follower is qualified as transferee, abort leader transfer"));
-                false
-            }
-        }
-    }
-
-    pub(crate) fn is_transferring(&self) -> bool {
-        self.raft.raft.lead_transferee.is_some()
     }
 
     fn observe(&self, timer: Timer, took: Duration) {

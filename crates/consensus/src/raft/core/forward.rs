@@ -1,0 +1,85 @@
+//! Messages that were taken in here on their way to another node that leads.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use channel::block::EncodedBlock;
+
+use super::{Core, Effect};
+
+impl Core {
+    /// Sends what waits to the leader, if that is another node.
+    pub(super) fn forward(&mut self) {
+        let (term, _, leader) = self.role;
+        if leader == 0 || leader == self.settings.id {
+            self.resend = None;
+            return;
+        }
+        if let Some((of_term, from, _)) = self.resend.take_if(|(_, _, at)| *at <= self.now)
+            && of_term == term
+        {
+            self.send_again(from);
+        }
+        while let Some(message) = self.pending.take_for_forwarding(term) {
+            self.effects.push(Effect::Forward { to: leader, message });
+        }
+        if self.retry_at.is_none() && !self.pending.is_empty() {
+            self.retry_at = Some(self.now + self.retry_interval());
+        }
+    }
+
+    /// Sends again what the leader of the current term was sent from this number on.
+    fn send_again(&mut self, from_sequence: u64) {
+        let (term, _, leader) = self.role;
+        let again = self.pending.sent_again(term, from_sequence);
+        self.effects.extend(again.into_iter().map(|message| Effect::Forward { to: leader, message }));
+    }
+
+    /// A message did not reach the leader's stream, and none behind it was tried. It stays the
+    /// leader's of that term: an earlier try may have reached it.
+    pub(super) fn not_forwarded(&mut self, term: u64, from_sequence: u64) {
+        let at = self.now + self.settings.tick_interval / 4;
+        let from = match self.resend {
+            Some((resent_term, from, _)) if resent_term == term => from.min(from_sequence),
+            Some((resent_term, ..)) if resent_term > term => return,
+            _ => from_sequence,
+        };
+        self.resend = Some((term, from, at));
+    }
+
+    /// How long it is waited for any of this node's messages to be ordered before they are sent
+    /// again: longer than a batch may take to fill.
+    fn retry_interval(&self) -> Duration {
+        2 * self.rules.batch().1 + 4 * self.settings.tick_interval
+    }
+
+    /// When nothing of what was forwarded comes back, it is sent again to a leader that takes each
+    /// message once.
+    pub(super) fn retry(&mut self) {
+        if self.retry_at.is_none_or(|at| at > self.now) {
+            return;
+        }
+        self.retry_at = None;
+        if self.pending.is_empty() {
+            return;
+        }
+        let leader = self.leader();
+        if self.leader_counts && leader != 0 && leader != self.settings.id {
+            self.send_again(0);
+        }
+        self.retry_at = Some(self.now + self.retry_interval());
+    }
+
+    pub(super) fn block_pulled(&mut self, block: &EncodedBlock) {
+        let is_config = channel::block::is_config_block(block.block());
+        self.seen_in_chain(block.number(), is_config, block.data());
+        self.pending.written(block.number());
+    }
+
+    /// Looks for messages of this node in a block; each one found puts off sending again.
+    pub(super) fn seen_in_chain(&mut self, number: u64, is_config: bool, data: &[Bytes]) {
+        if self.pending.committed(number, is_config, data) > 0 {
+            self.retry_at = (!self.pending.is_empty()).then(|| self.now + self.retry_interval());
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Ticks, elections, and who leads.
+
+use raft::StateRole;
+
+use crate::metrics::{Counter, Gauge};
+
+use super::{super::leader::Leading, Core, list};
+
+impl Core {
+    pub(super) fn tick(&mut self) {
+        let raft = &self.raft.raft;
+        // A group of one elects itself at once, which the library only survives when all is durable.
+        let is_alone = raft.prs().conf().voters().ids().len() == 1;
+        if self.installing.is_some()
+            || is_alone && !self.is_leader() && raft.raft_log.persisted < raft.raft_log.last_index()
+        {
+            return;
+        }
+        self.draw_election_timeout();
+        self.raft.tick();
+        if self.is_leader() && self.raft.raft.state != StateRole::Leader {
+            // With Fabric's words, which scripts look for.
+            let id = self.settings.id;
+            self.warn(format_args!("{id:x} stepped down to follower since quorum is not active"));
+        }
+        if self.raft.raft.state == StateRole::Leader {
+            self.watch_active_nodes();
+            self.abdicate_further();
+        }
+    }
+
+    /// Between one and two election timeouts, another one after each change of role. The library
+    /// would draw it by itself, but then a simulation could not be repeated.
+    fn draw_election_timeout(&mut self) {
+        let ticks = self.settings.election_ticks as u64;
+        let mut mixed = self.settings.seed ^ self.settings.id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        for part in [self.role_changes, self.raft.raft.term] {
+            mixed = (mixed ^ part).wrapping_mul(0xff51_afd7_ed55_8ccd);
+            mixed ^= mixed >> 33;
+        }
+        self.raft.raft.set_randomized_election_timeout((ticks + mixed % ticks) as usize);
+    }
+
+    fn watch_active_nodes(&mut self) {
+        let own = self.settings.id;
+        let peers =
+            self.raft.raft.prs().iter().filter(|(id, progress)| **id != own && progress.recent_active);
+        let mut active: Vec<u64> = peers.map(|(id, _)| *id).collect();
+        active.sort_unstable();
+        active.insert(0, own);
+        if let Some(report) = self.active.tick(active) {
+            let (channel, count) = (&self.settings.channel, report.len() as u64);
+            tracing::debug!(
+                target: "orderer.consensus.etcdraft", channel = %channel, node = own,
+                "Current active nodes in cluster are: {}", list(report)
+            );
+            self.metrics.set(Gauge::ActiveNodes, channel, count);
+        }
+    }
+
+    /// Compares role, term and leader with what they were.
+    pub(super) fn observe_role(&mut self) {
+        let raft = &self.raft.raft;
+        let role = (raft.term, raft.state, raft.leader_id);
+        if role == self.role {
+            return;
+        }
+        let (old_term, old_state, old_leader) = std::mem::replace(&mut self.role, role);
+        let (term, state, leader) = role;
+        self.role_changes += 1;
+        if leader != old_leader {
+            self.info(format_args!("Raft leader changed: {old_leader} -> {leader}"));
+            self.metrics.add(Counter::LeaderChanges, &self.settings.channel, 1);
+            self.leader_counts = false;
+            self.active.forget();
+            if leader == 0 {
+                let size = self.membership.ids().len();
+                self.warn(format_args!("No leader is present, cluster size is {size}"));
+                self.metrics.set(Gauge::ActiveNodes, &self.settings.channel, 0);
+            }
+        }
+        if leader != 0 && self.next_campaign.take().is_some() {
+            self.info(format_args!("Leader {leader} is present, quit campaign"));
+        }
+        let leads = state == StateRole::Leader;
+        if old_state == StateRole::Leader && (!leads || term != old_term) {
+            self.leading = None;
+            self.abdicating = None;
+            self.metrics.set(Gauge::IsLeader, &self.settings.channel, 0);
+        }
+        if leads && self.leading.is_none() {
+            self.leading = Some(Leading::new(term));
+            self.metrics.set(Gauge::IsLeader, &self.settings.channel, 1);
+        }
+    }
+
+    pub(super) fn campaign_first(&mut self) {
+        if self.next_campaign.is_none_or(|at| at > self.now) {
+            return;
+        }
+        // Campaigning needs the members to be applied, which the first advance does.
+        if self.raft.raft.promotable() {
+            self.info(format_args!("This node is picked to start campaign"));
+            if let Err(error) = self.raft.campaign() {
+                self.warn(format_args!("cannot campaign: {error}"));
+            }
+        }
+        let period = 2 * self.settings.heartbeat_ticks as u32 * self.settings.tick_interval;
+        self.next_campaign = Some(self.now + period);
+    }
+
+    /// Chooses somebody to lead in this node's place; whether there was anybody.
+    pub(super) fn transfer_leadership(&mut self) -> bool {
+        if !self.is_leader() {
+            return false;
+        }
+        let own = self.settings.id;
+        let candidates = self
+            .raft
+            .raft
+            .prs()
+            .iter()
+            .filter(|(id, progress)| **id != own && progress.recent_active && !progress.is_paused());
+        match candidates.max_by_key(|(id, progress)| (progress.matched, **id)).map(|(id, _)| *id) {
+            Some(transferee) => {
+                self.info(format_args!("Transferring leadership to {transferee}"));
+                self.raft.transfer_leader(transferee);
+                true
+            }
+            None => {
+                self.error(format_args!("No follower is qualified as transferee, abort leader transfer"));
+                false
+            }
+        }
+    }
+
+    pub(crate) fn is_transferring(&self) -> bool {
+        self.raft.raft.lead_transferee.is_some()
+    }
+}
