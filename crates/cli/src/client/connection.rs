@@ -201,14 +201,14 @@ pub(super) enum Responses<M> {
     /// The orderer has not answered the call yet.
     Opening(Pin<Box<dyn Future<Output = Result<Streaming<M>, Status>> + Send>>),
     /// It has.
-    Open(Streaming<M>),
+    Open(Box<Streaming<M>>),
 }
 
 impl<M: Send + 'static> Responses<M> {
     /// The next message; `None` at the end. Nothing is lost when this is dropped while it waits.
     pub(super) async fn message(&mut self) -> Result<Option<M>, Status> {
         if let Self::Opening(opening) = self {
-            *self = Self::Open(opening.await?);
+            *self = Self::Open(Box::new(opening.await?));
         }
         match self {
             Self::Open(stream) => stream.message().await,

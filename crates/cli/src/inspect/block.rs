@@ -104,7 +104,7 @@ impl BlockReport {
             raft: raft.and_then(|metadata| RaftReport::of(&metadata)),
             signed_by: signers(block),
             faults,
-            transactions: entries.iter().map(|entry| TransactionReport::of(entry)).collect(),
+            transactions: entries.iter().map(TransactionReport::of).collect(),
         }
     }
 
