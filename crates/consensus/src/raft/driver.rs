@@ -361,7 +361,7 @@ impl Driver {
                     target: "orderer.consensus.etcdraft", channel, node,
                     "The chain is stopped, because going on could break the channel: {reason}"
                 );
-                self.shared.fail(&reason);
+                self.shared.fail(reason);
                 Status::Failed
             }
             End::Halted | End::Evicted | End::FoundEvicted | End::Sealed => Status::Inactive,
