@@ -76,13 +76,13 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "SIZE", default_value = "1KiB", value_parser = parse_bytes)]
     size: usize,
     /// Broadcast streams in all
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
     streams: u16,
     /// Connections in all, used by the streams in turn (default: one a stream)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     connections: Option<u16>,
     /// Unanswered transactions a stream
-    #[arg(long, value_name = "N", default_value_t = 250, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     window: u32,
     /// Offer this many transactions a second instead of as many as are answered
     #[arg(long, value_name = "TX/S", value_parser = parse_rate)]
