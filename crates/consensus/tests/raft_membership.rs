@@ -80,3 +80,26 @@ async fn a_rotated_certificate_keeps_its_raft_id() {
     let last = order_one(&network, leader, "after").await;
     assert_eq!(metadata(&network, leader, last).next_consenter_id, 4);
 }
+
+/// A node that was away while it was removed finds nobody who speaks to it, and asks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_was_removed_while_it_was_away_notices() {
+    let mut network = Network::start(3, (1, Duration::from_millis(20)), 16 << 20);
+    order_one(&network, 1, "before").await;
+    let host = network.nodes[&3].identity.consenter.host.clone();
+    // All three must be known to be up for the removal to pass.
+    let leader = network.leader().await;
+    let through = if leader == 3 { 1 } else { leader };
+    let before = network.nodes[&3].state.height();
+    network.wires.isolate(3, &[1, 2], true);
+    let number = network.reconfigure(through, |consenters| consenters.retain(|c| c.host != host)).await.unwrap();
+    order_one(&network, through, "without it").await;
+    network.stop(3).await;
+    network.wires.isolate(3, &[1, 2], false);
+    network.eviction_suspicion = Duration::from_millis(100);
+    network.restart(3);
+    let switched = tokio::time::timeout(Duration::from_secs(30), network.switches.recv()).await.unwrap();
+    assert_eq!(switched, Some("follower"));
+    assert!(before <= number && network.nodes[&3].state.height() > number, "it has the block that removes it");
+    network.check_chains();
+}

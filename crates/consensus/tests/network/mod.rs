@@ -151,6 +151,11 @@ pub struct Network {
     pub wires: Arc<Wires>,
     pub nodes: BTreeMap<u64, Node>,
     stopped: BTreeMap<u64, (NodeIdentity, Arc<TempDir>)>,
+    /// How long nodes that are started from now on bear to have no leader.
+    pub eviction_suspicion: Duration,
+    /// Which nodes were told to switch, and to what.
+    pub switches: tokio::sync::mpsc::UnboundedReceiver<&'static str>,
+    switch: tokio::sync::mpsc::UnboundedSender<&'static str>,
 }
 
 impl Network {
@@ -158,8 +163,16 @@ impl Network {
         let org = Org::new();
         let identities: Vec<NodeIdentity> = (1..=size).map(|number| org.node(number)).collect();
         let genesis = org.genesis(CHANNEL, organization::raft(&identities, snapshot_interval_bytes), batch);
-        let mut network =
-            Self { org, wires: Arc::default(), nodes: BTreeMap::new(), stopped: BTreeMap::new() };
+        let (switch, switches) = tokio::sync::mpsc::unbounded_channel();
+        let mut network = Self {
+            org,
+            wires: Arc::default(),
+            nodes: BTreeMap::new(),
+            stopped: BTreeMap::new(),
+            eviction_suspicion: Duration::from_secs(600),
+            switches,
+            switch,
+        };
         for (id, identity) in (1..).zip(identities) {
             let dir = Arc::new(tempfile::tempdir().unwrap());
             let store = LedgerStore::open(dir.path(), LedgerOptions::default()).unwrap();
@@ -171,11 +184,11 @@ impl Network {
     }
 
     fn boot(&mut self, id: u64, identity: NodeIdentity, dir: Arc<TempDir>) {
-        let state = open(dir.path(), &identity);
+        let state = open_with(dir.path(), &identity, Arc::new(Switches(self.switch.clone())));
         let options = RaftOptions {
             wal_dir: dir.path().join("etcdraft/wal"),
             snap_dir: dir.path().join("etcdraft/snapshot"),
-            eviction_suspicion: Duration::from_secs(600),
+            eviction_suspicion: self.eviction_suspicion,
             tick_interval_override: None,
             own_server_cert_der: identity.server_cert_der(),
             rpc_timeout: Duration::from_secs(7),
@@ -257,10 +270,11 @@ pub struct Switches(tokio::sync::mpsc::UnboundedSender<&'static str>);
 
 impl ChannelEvents for Switches {
     fn switch_to_follower(&self, _: &str) {
-        self.0.send("follower").unwrap();
+        // A test may be over before all is told.
+        let _ = self.0.send("follower");
     }
     fn switch_to_consenter(&self, _: &str) {
-        self.0.send("consenter").unwrap();
+        let _ = self.0.send("consenter");
     }
 }
 
@@ -316,6 +330,10 @@ impl Network {
 }
 
 pub fn open(dir: &Path, identity: &NodeIdentity) -> Arc<ChannelState> {
+    open_with(dir, identity, Arc::new(NoEvents))
+}
+
+fn open_with(dir: &Path, identity: &NodeIdentity, events: Arc<dyn ChannelEvents>) -> Arc<ChannelState> {
     let store = LedgerStore::open(dir, LedgerOptions::default()).unwrap();
     let ledger = store.open_channel(CHANNEL).unwrap();
     ChannelState::open(
@@ -323,7 +341,7 @@ pub fn open(dir: &Path, identity: &NodeIdentity) -> Arc<ChannelState> {
         ledger,
         identity.signer.clone(),
         ChannelOptions::default(),
-        Arc::new(NoEvents),
+        events,
     )
     .unwrap()
 }
