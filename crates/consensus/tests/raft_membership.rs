@@ -92,7 +92,8 @@ async fn a_node_that_was_removed_while_it_was_away_notices() {
     let through = if leader == 3 { 1 } else { leader };
     let before = network.nodes[&3].state.height();
     network.wires.isolate(3, &[1, 2], true);
-    let number = network.reconfigure(through, |consenters| consenters.retain(|c| c.host != host)).await.unwrap();
+    let number =
+        network.reconfigure(through, |consenters| consenters.retain(|c| c.host != host)).await.unwrap();
     order_one(&network, through, "without it").await;
     network.stop(3).await;
     network.wires.isolate(3, &[1, 2], false);
@@ -100,6 +101,9 @@ async fn a_node_that_was_removed_while_it_was_away_notices() {
     network.restart(3);
     let switched = tokio::time::timeout(Duration::from_secs(30), network.switches.recv()).await.unwrap();
     assert_eq!(switched, Some("follower"));
-    assert!(before <= number && network.nodes[&3].state.height() > number, "it has the block that removes it");
+    assert!(
+        before <= number && network.nodes[&3].state.height() > number,
+        "it has the block that removes it"
+    );
     network.check_chains();
 }

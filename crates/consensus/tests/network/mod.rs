@@ -336,12 +336,5 @@ pub fn open(dir: &Path, identity: &NodeIdentity) -> Arc<ChannelState> {
 fn open_with(dir: &Path, identity: &NodeIdentity, events: Arc<dyn ChannelEvents>) -> Arc<ChannelState> {
     let store = LedgerStore::open(dir, LedgerOptions::default()).unwrap();
     let ledger = store.open_channel(CHANNEL).unwrap();
-    ChannelState::open(
-        CHANNEL,
-        ledger,
-        identity.signer.clone(),
-        ChannelOptions::default(),
-        events,
-    )
-    .unwrap()
+    ChannelState::open(CHANNEL, ledger, identity.signer.clone(), ChannelOptions::default(), events).unwrap()
 }
