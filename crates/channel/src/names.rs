@@ -50,6 +50,15 @@ pub enum ModPolicyError {
     },
 }
 
+/// A name as somebody sent it, for logs and errors: no longer than a name may be, and on one line.
+pub fn shown(name: &str) -> String {
+    let mut shown: String = name.chars().take(MAX_LENGTH).flat_map(char::escape_debug).collect();
+    if name.chars().nth(MAX_LENGTH).is_some() {
+        shown.push_str("...");
+    }
+    shown
+}
+
 /// Checks a channel id.
 pub fn check_channel_id(id: &str) -> Result<(), ChannelIdError> {
     if id.is_empty() {

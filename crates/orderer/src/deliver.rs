@@ -11,6 +11,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use channel::names;
 use protos::{
     Message,
     common::{self, Envelope},
@@ -124,7 +125,7 @@ impl Deliver {
         let channel_id = headers.channel_header.channel_id.as_str();
         let Some(handle) = self.channels.get(channel_id) else {
             tracing::debug!(target: "common.deliver",
-                "Rejecting deliver for {} because channel {channel_id} not found", peer.address);
+                "Rejecting deliver for {} because channel {} not found", peer.address, names::shown(channel_id));
             return Ok(common::Status::NotFound);
         };
         let labels = [channel_id, "false", "block"];

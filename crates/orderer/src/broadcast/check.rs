@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Instant};
 use bytes::Bytes;
 use channel::{
     envelope::{self, decode_canonical},
+    names,
     processor::{self, Class, MessageError},
 };
 use consensus::chain::{Kind, Submission};
@@ -76,21 +77,23 @@ fn route(
     accounting: &mut Accounting,
 ) -> Result<(Arc<ChannelHandle>, Kind), Refusal> {
     let refuse = |channel: &str, info: String| {
-        let channel = if channel.is_empty() { "unknown" } else { channel };
+        let channel = if channel.is_empty() { "unknown".to_owned() } else { names::shown(channel) };
         tracing::warn!(target: "orderer.common.broadcast",
             "[channel: {channel}] Could not get message processor for serving {}: {info}", context.peer.address);
         Refusal::new(common::Status::BadRequest, info)
     };
     let message = processor::classify(envelope).map_err(|error| refuse("", error.to_string()))?;
-    accounting.channel.clone_from(&message.channel_id);
-    accounting.kind = HeaderType::try_from(message.header_type)
-        .map_or_else(|_| message.header_type.to_string(), |kind| kind.as_str_name().to_owned());
+    // Channel and type become labels of metrics, which are kept for ever: only those that exist count.
+    if let Ok(kind) = HeaderType::try_from(message.header_type) {
+        kind.as_str_name().clone_into(&mut accounting.kind);
+    }
     let handle =
         context.channels.get(&message.channel_id).or_else(|| context.channels.system()).ok_or_else(|| {
             let info =
                 "channel creation request not allowed because the orderer system channel is not defined";
             refuse(&message.channel_id, info.to_owned())
         })?;
+    handle.state().channel_id().clone_into(&mut accounting.channel);
     match message.class {
         Class::Config => Err(refuse(&message.channel_id, MessageError::NotDirect.to_string())),
         Class::ConfigUpdate => Ok((handle, Kind::Config)),

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::ArcSwap;
+use channel::names;
 use consensus::transport::Peer;
 
 use crate::tls::keys::public_key;
@@ -56,7 +57,7 @@ impl Members {
     /// The text with which the stream ends.
     pub fn sender(&self, channel: &str, public_key: Option<&[u8]>) -> Result<u64, MemberError> {
         let all: arc_swap::Guard<Arc<_>> = self.by_channel.load();
-        let by_key = all.get(channel).ok_or_else(|| MemberError::UnknownChannel(channel.to_owned()))?;
+        let by_key = all.get(channel).ok_or_else(|| MemberError::UnknownChannel(names::shown(channel)))?;
         let key = public_key.ok_or(MemberError::NoCertificate)?;
         by_key.get(key).copied().ok_or(MemberError::NotAuthorized)
     }

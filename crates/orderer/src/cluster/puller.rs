@@ -176,7 +176,8 @@ async fn next_block(answers: &mut Streaming<Bytes>) -> Result<Arc<EncodedBlock>,
 impl BlockSource for Puller {
     async fn heights(&self) -> Vec<(String, u64)> {
         let (reached, _) = self.probe_all().await;
-        let heights: Vec<_> = reached.into_iter().map(|p| (p.endpoint, p.last_number + 1)).collect();
+        let heights: Vec<_> =
+            reached.into_iter().map(|p| (p.endpoint, p.last_number.saturating_add(1))).collect();
         tracing::debug!(target: "orderer.common.cluster.puller", channel = self.channel_id,
             "Returning the heights of OSNs mapped by endpoints {heights:?}");
         heights
