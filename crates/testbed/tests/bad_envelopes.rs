@@ -215,5 +215,8 @@ fn envelopes_that_are_wrong_are_answered() {
         assert!(answer.starts_with(expected), "{name}: {answer}");
     }
     assert_eq!(network.settled_height(), height + 1, "only the right one may have been ordered");
+    let metrics = network::http_get(layout.nodes[0].operations_port, "/metrics").unwrap();
+    assert!(metrics.contains("broadcast_processed_count{channel=\"ch1\""), "{metrics}");
+    assert!(!metrics.contains("nosuch"), "foreign names must not pile up in the metrics");
     network.check_unharmed();
 }

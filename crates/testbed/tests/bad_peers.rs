@@ -4,6 +4,7 @@
 
 use bytes::Bytes;
 use cli::client::connection::{Connection, Endpoint};
+use cli::client::participation;
 use cli::client::tls::Tls;
 use identity::generate::Validity;
 use protos::orderer::step_request::Payload;
@@ -14,7 +15,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use testbed::network::{self, Network, NetworkOptions};
-use testbed::{forge, probe};
+use testbed::{forge, probe, wait};
 
 fn started() -> Network {
     let environment = vec![
@@ -160,5 +161,31 @@ fn cluster_messages_that_are_not_what_they_should_be() {
         let answer = network.runtime().block_on(probe::step(connection, message));
         assert!(answer.starts_with(expected), "{name}: {answer}");
     }
+    network.check_unharmed();
+
+    // A consenter that speaks of entries that this node never had: going on could break promises
+    // that a lost log had made. That node's channel stops, says why, and the others go on.
+    let heartbeat = raftpb::Message {
+        term: Some(1_000),
+        commit: Some(u64::MAX),
+        ..raft(raftpb::MessageType::MsgHeartbeat as i32)
+    };
+    let port = layout.nodes[0].operations_port;
+    network.runtime().block_on(async {
+        let message = tokio_stream::once(consensus("ch1", heartbeat.encode_to_vec()));
+        let _ = node.stream::<protos::orderer::StepResponse>("/orderer.Cluster/Step", message).await;
+    });
+    let health = wait::until("the node to say so", Duration::from_secs(20), || {
+        network::http_get(port, "/healthz").filter(|health| health.contains("failed_checks"))
+    });
+    assert!(health.contains("ch1: ") && health.contains("the write-ahead log was lost"), "{health}");
+    let admin_tls = network::client_tls(&layout.tls_ca(), &layout.admin_certificate(), &layout.admin_key());
+    let admin = network::endpoint(layout.nodes[0].admin_address(), Some(&admin_tls));
+    let info = network.runtime().block_on(participation::channel(&admin, "ch1")).unwrap().unwrap();
+    assert_eq!(info.status, "failed");
+    assert!(!network.node(0).log().contains("panicked"));
+    // The log was not lost after all, so that a restart mends it.
+    network.node(0).kill();
+    network.start_all();
     network.check_unharmed();
 }

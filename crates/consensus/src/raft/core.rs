@@ -429,6 +429,18 @@ impl Core {
         if self.installing.is_some() && message.get_msg_type() == MessageType::MsgTimeoutNow {
             return;
         }
+        // The library panics on this one. It is what a leader sends to a node that has lost its log.
+        let (raft, last) = (&self.raft.raft, self.raft.raft.raft_log.last_index());
+        let is_current =
+            message.term > raft.term || message.term == raft.term && raft.state != StateRole::Leader;
+        if message.get_msg_type() == MessageType::MsgHeartbeat && is_current && message.commit > last {
+            return self.fail(format!(
+                "node {from} has it from this node that its log goes up to index {}, but the log ends at {last}: \
+                 the write-ahead log was lost, replaced or taken from an older backup; bring back the right one, \
+                 or remove this node from the consenters, and the channel from this node, and then join it again",
+                message.commit
+            ));
+        }
         if counts_submissions && !self.leader_counts && from == self.leader() {
             self.leader_counts = true;
         }

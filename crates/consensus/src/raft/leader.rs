@@ -153,7 +153,7 @@ impl Leading {
         }
         *expected = (*expected).max(oldest);
         if sequence == *expected {
-            *expected += 1;
+            *expected = expected.saturating_add(1);
             self.queue.push_back(Ordered { submission, source: Source::Other { origin, sequence }, permit });
             return None;
         }

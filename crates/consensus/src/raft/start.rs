@@ -171,7 +171,7 @@ pub fn start(
     let (events, events_in) = mpsc::unbounded_channel();
     let (forward, to_forward) = mpsc::unbounded_channel();
 
-    let election_timeout = tick_interval * raft_options.election_tick;
+    let election_timeout = tick_interval.saturating_mul(raft_options.election_tick);
     let files = LogFiles { wal: opened.wal, snapshots: opened.snapshots, election_timeout };
     let disk = Disk::new(
         files,

@@ -1,10 +1,15 @@
 //! Ticks, elections, and who leads.
 
+use std::time::Duration;
+
 use raft::StateRole;
 
 use crate::metrics::{Counter, Gauge};
 
 use super::{super::leader::Leading, Core, list};
+
+/// Longest pause between two campaigns of a node that is to be the first leader.
+const LONGEST_CAMPAIGN_PAUSE: Duration = Duration::from_secs(3600);
 
 impl Core {
     pub(super) fn tick(&mut self) {
@@ -105,7 +110,9 @@ impl Core {
                 self.warn(format_args!("cannot campaign: {error}"));
             }
         }
-        let period = 2 * self.settings.heartbeat_ticks as u32 * self.settings.tick_interval;
+        // A configuration may name the longest intervals.
+        let ticks = u32::try_from(self.settings.heartbeat_ticks).unwrap_or(u32::MAX).saturating_mul(2);
+        let period = self.settings.tick_interval.saturating_mul(ticks).min(LONGEST_CAMPAIGN_PAUSE);
         self.next_campaign = Some(self.now + period);
     }
 
