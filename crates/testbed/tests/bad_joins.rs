@@ -56,6 +56,9 @@ fn text(answer: &HttpAnswer) -> String {
     format!("{} {}", answer.status.as_u16(), String::from_utf8_lossy(&answer.body).trim())
 }
 
+/// What it is called, the form's content type and body, and what the answer must say.
+type Case = (&'static str, (&'static str, Vec<u8>), &'static str);
+
 #[test]
 fn blocks_that_no_channel_can_be_joined_with() {
     let mut network = Network::start(&NetworkOptions { nodes: 1, ..NetworkOptions::default() });
@@ -85,7 +88,7 @@ fn blocks_that_no_channel_can_be_joined_with() {
     let not_config = r#"400 {"error":"invalid join block: block is not a config block"}"#;
     let exists = r#"405 {"error":"cannot join: channel already exists"}"#;
 
-    let table: Vec<(&str, (&str, Vec<u8>), &str)> = vec![
+    let table: Vec<Case> = vec![
         (
             "garbage",
             (FORM, form(&[(PART, &[0xff; 100])])),

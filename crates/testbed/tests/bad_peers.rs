@@ -55,7 +55,7 @@ fn connections_that_are_not_what_they_should_be() {
             "a certificate for another use",
             forge::tls_client(&elsewhere.path().join("c"), &roots, &identities, valid),
         ),
-        ("no certificate", Tls::load(&[roots.clone()], None).unwrap()),
+        ("no certificate", Tls::load(std::slice::from_ref(&roots), None).unwrap()),
     ];
     let envelope = network.signer().transaction(Bytes::from_static(b"data")).unwrap().envelope;
     let refused = |name: &str, endpoint: Endpoint| {

@@ -62,6 +62,9 @@ fn check(name: &str, said: &str, expected: &[&str]) {
     }
 }
 
+/// What it is called, the environment that makes it, and what the message must name.
+type Case<'a> = (&'a str, Vec<(&'a str, String)>, Vec<&'a str>);
+
 #[test]
 fn settings_that_cannot_be_read_are_named_with_their_line() {
     let root = tempfile::tempdir().unwrap();
@@ -180,7 +183,7 @@ fn keys_directories_and_ports_that_cannot_be_used_are_named() {
     let key = "ORDERER_GENERAL_TLS_PRIVATEKEY";
     let method = ("ORDERER_GENERAL_BOOTSTRAPMETHOD", "file".to_owned());
     let bootstrap = "ORDERER_GENERAL_BOOTSTRAPFILE";
-    let table: Vec<(&str, Vec<(&str, String)>, Vec<&str>)> = vec![
+    let table: Vec<Case<'_>> = vec![
         ("no TLS key", vec![(key, missing.clone())], vec![&missing, "TLS private key"]),
         ("no PEM", vec![(key, garbage.clone())], vec![&garbage, "no PEM private key"]),
         ("a directory as key", vec![(key, root.path().display().to_string())], vec!["TLS private key"]),
