@@ -51,7 +51,7 @@ const LOG: &str = "orderer.common.server";
 const CLUSTER_MESSAGE_BYTES: usize = 100 << 20;
 /// Recent blocks of a channel that are kept in memory for Deliver: those that are being replicated
 /// are there anyhow, and what lies further back is in the system's cache.
-const LEDGER_CACHE_BYTES: usize = 4 << 20;
+const LEDGER_CACHE_BYTES: usize = 2 << 20;
 /// How often the participation gauges are brought up to date.
 const PARTICIPATION_INTERVAL: Duration = Duration::from_secs(2);
 /// How long clients may finish their calls after the chains have ended.

@@ -42,7 +42,7 @@ const MESSAGE_QUEUE: usize = 256;
 
 /// Bytes of blocks that stay in the log's memory although the ledger has them, for followers that are
 /// a little behind.
-const KEEP_BYTES: usize = 4 << 20;
+const KEEP_BYTES: usize = 2 << 20;
 
 /// What a node's configuration says about its Raft chains.
 #[derive(Clone, Debug)]
