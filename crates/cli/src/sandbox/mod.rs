@@ -41,7 +41,7 @@ const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 #[command(after_help = "Examples:
   causeway sandbox                          three nodes in ./sandbox, until Ctrl-C
   causeway sandbox --submit 1000 --once     order 1000 transactions, compare all chains, stop
-  causeway sandbox --nodes 5 --dir /tmp/five --base-port 9000
+  causeway sandbox --nodes 5 --dir five --base-port 9000
 
 In another terminal: causeway submit --count 100, causeway watch, causeway bench order.
 Settings of the nodes can be overridden as for any Fabric orderer, as in
