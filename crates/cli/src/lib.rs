@@ -1,23 +1,26 @@
-//! The `causeway` binary: the ordering node, its sandbox, and the clients that submit
-//! to it, follow it, inspect it and measure it. Called by the name `orderer` it is
-//! the node alone.
+//! The `causeway` binary: the ordering node, its sandbox, the clients that submit to it, follow it, inspect
+//! it and measure it, and Fabric's tools. Called by a tool's name it is that tool alone.
 
 mod bench;
 pub mod client;
 pub mod failure;
 mod heap;
 mod inspect;
+mod install_links;
 mod orderer;
 pub mod sandbox;
 mod size;
 mod submit;
 mod target;
 mod terminal;
+mod tools;
 mod watch;
 
-use std::{ffi::OsString, path::Path, process::ExitCode};
+use std::{ffi::OsString, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+use crate::{failure::Outcome, tools::TOOLS};
 
 /// An ordering service for permissioned ledgers, compatible with Hyperledger Fabric 2.5.
 #[derive(Parser)]
@@ -33,12 +36,12 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    Orderer(orderer::Arguments),
     Submit(submit::Arguments),
     Watch(watch::Arguments),
     Inspect(inspect::Arguments),
     Bench(bench::Arguments),
     Sandbox(sandbox::Arguments),
+    InstallLinks(install_links::Arguments),
     #[command(hide = true)]
     SandboxNode(sandbox::child::Arguments),
 }
@@ -46,27 +49,33 @@ enum Command {
 /// Runs the command line of this process and returns its exit code.
 pub fn main() -> ExitCode {
     heap::give_memory_back();
-    let arguments: Vec<OsString> = std::env::args_os().collect();
-    let outcome = if invoked_as(&arguments, "orderer") {
-        orderer::run(orderer::Arguments::parse_from(arguments))
-    } else {
-        match Arguments::parse_from(arguments).command {
-            Command::Orderer(arguments) => orderer::run(arguments),
-            Command::Submit(arguments) => submit::run(arguments),
-            Command::Watch(arguments) => watch::run(arguments),
-            Command::Inspect(arguments) => inspect::run(arguments),
-            Command::Bench(arguments) => bench::run(arguments),
-            Command::Sandbox(arguments) => sandbox::run(arguments),
-            Command::SandboxNode(arguments) => sandbox::child::run(arguments),
-        }
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let (name, outcome) = match tools::called(&words) {
+        Some((tool, words)) => (tool.name, (tool.run)(words)),
+        None => ("causeway", run(words)),
     };
     outcome.unwrap_or_else(|failure| {
-        eprintln!("causeway: {}", failure::explain(&*failure));
+        eprintln!("{name}: {}", failure::explain(&*failure));
         ExitCode::FAILURE
     })
 }
 
-/// Whether the program was started by `name`, as a link to the binary does.
-fn invoked_as(arguments: &[OsString], name: &str) -> bool {
-    arguments.first().and_then(|program| Path::new(program).file_stem()).is_some_and(|stem| stem == name)
+/// Everything that the binary understands, Fabric's tools among it.
+pub fn command() -> clap::Command {
+    TOOLS
+        .iter()
+        .fold(Arguments::command(), |command, tool| command.subcommand((tool.command)().name(tool.name)))
+}
+
+fn run(words: Vec<OsString>) -> Outcome {
+    let matches = command().get_matches_from(words);
+    match Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).command {
+        Command::Submit(arguments) => submit::run(arguments),
+        Command::Watch(arguments) => watch::run(arguments),
+        Command::Inspect(arguments) => inspect::run(arguments),
+        Command::Bench(arguments) => bench::run(arguments),
+        Command::Sandbox(arguments) => sandbox::run(arguments),
+        Command::InstallLinks(arguments) => install_links::run(arguments),
+        Command::SandboxNode(arguments) => sandbox::child::run(arguments),
+    }
 }
