@@ -11,6 +11,7 @@
 //! | May this message be ordered? | [`processor`], [`envelope`] |
 //! | What do blocks look like? | [`cutter`], [`block`], [`genesis`] |
 //! | Is this chain of blocks sound? | [`replication`] |
+//! | How do people read and write all this? | [`json`] |
 
 pub mod block;
 pub mod bundle;
@@ -22,6 +23,7 @@ pub mod cutter;
 pub mod duration;
 pub mod envelope;
 pub mod genesis;
+pub mod json;
 pub mod maintenance;
 pub mod names;
 pub mod processor;
