@@ -1,18 +1,19 @@
 //! X.509 certificates as Fabric reads them.
 
 mod extensions;
+mod host;
 mod name;
 mod signature;
 
 use bytes::Bytes;
 use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 
-pub use self::signature::CertificateSignatureError;
 pub(crate) use self::{
     extensions::{AlternativeName, Extensions, NameConstraints},
     name::Name,
     signature::SignatureAlgorithm,
 };
+pub use self::{host::HostError, signature::CertificateSignatureError};
 use crate::{
     asn1,
     ecdsa::{Signature, SignatureFormError},
