@@ -29,9 +29,11 @@ use crate::{
 
 mod compute;
 pub(crate) mod elements;
+mod review;
 
 pub use compute::{ComputeError, compute_update};
 pub use elements::{IllegalKey, MissingMember};
+pub use review::{Requirement, Review, review_update, sign_update};
 
 use elements::{Element, Elements};
 
@@ -277,51 +279,37 @@ impl<'a> Current<'a> {
         envelope: &ConfigUpdateEnvelope,
         update: &'a ConfigUpdate,
     ) -> Result<Elements<'a>, UpdateError> {
+        let Delta { mut elements, mut changes } = self.delta(update)?;
+        // Verified once for all elements, of which a sender may name very many.
+        let signers = self.policies.signers(&signed_data(envelope)?);
+        check_delta_set(&elements, &changes, |key, existing| self.check_signers(key, existing, &signers))?;
+        elements.append(&mut changes);
+        Ok(elements)
+    }
+
+    /// What an update changes of this configuration.
+    fn delta(&self, update: &'a ConfigUpdate) -> Result<Delta<'a>, UpdateError> {
         if update.channel_id != self.channel_id {
             return Err(UpdateError::OtherChannel {
                 update: update.channel_id.clone(),
                 channel: self.channel_id.to_owned(),
             });
         }
-        let mut elements = elements::flatten(Some(self.group)).map_err(UpdateError::CurrentKey)?;
+        let elements = elements::flatten(Some(self.group)).map_err(UpdateError::CurrentKey)?;
         let read = elements::flatten(update.read_set.as_ref()).map_err(UpdateError::ReadSetKey)?;
         check_read_set(&elements, &read)?;
-        let written = elements::flatten(update.write_set.as_ref()).map_err(UpdateError::WriteSetKey)?;
-        let mut delta = written;
-        delta.retain(|key, element| read.get(key).is_none_or(|read| read.version() != element.version()));
-        self.check_delta_set(&elements, &delta, &signed_data(envelope)?)?;
-        elements.append(&mut delta);
-        Ok(elements)
+        let mut changes = elements::flatten(update.write_set.as_ref()).map_err(UpdateError::WriteSetKey)?;
+        changes.retain(|key, element| read.get(key).is_none_or(|read| read.version() != element.version()));
+        Ok(Delta { elements, changes })
     }
 
-    fn check_delta_set(
-        &self,
-        elements: &Elements<'_>,
-        delta: &Elements<'_>,
-        signed: &[SignedData],
-    ) -> Result<(), DeltaSetError> {
-        if delta.is_empty() {
-            return Err(DeltaSetError::Empty);
+    /// The policy that an element's `mod_policy` leads to.
+    fn mod_policy_path(key: &str, element: Element<'_>) -> Option<String> {
+        let mod_policy = element.mod_policy();
+        match mod_policy.chars().next()? {
+            '/' => Some(mod_policy.to_owned()),
+            _ => Some(format!("{}/{mod_policy}", element.policy_scope(key))),
         }
-        // Verified once for all elements, of which a sender may name very many.
-        let signers = self.policies.signers(signed);
-        for (key, element) in delta {
-            let version = element.version();
-            names::check_mod_policy(element.mod_policy())
-                .map_err(|source| DeltaSetError::ModPolicy { key: key.clone(), source })?;
-            match elements.get(key) {
-                None if version != 0 => {
-                    return Err(DeltaSetError::NewElementVersion { key: key.clone(), version });
-                }
-                None => {}
-                Some(existing) if version != existing.version().wrapping_add(1) => {
-                    let current = existing.version();
-                    return Err(DeltaSetError::Version { key: key.clone(), version, current });
-                }
-                Some(existing) => self.check_signers(key, *existing, &signers)?,
-            }
-        }
-        Ok(())
     }
 
     /// Whether the `mod_policy` of an element lets these signers change it. Nobody can change an
@@ -332,16 +320,48 @@ impl<'a> Current<'a> {
         existing: Element<'_>,
         signers: &[Arc<Identity>],
     ) -> Result<(), DeltaSetError> {
-        let mod_policy = existing.mod_policy();
-        let policy = match mod_policy.chars().next() {
-            None => None,
-            Some('/') => self.policies.policy(mod_policy),
-            Some(_) => self.policies.policy(&format!("{}/{mod_policy}", existing.policy_scope(key))),
-        };
-        let missing = || DeltaSetError::MissingPolicy { policy: mod_policy.to_owned(), key: key.to_owned() };
-        let verdict = policy.ok_or_else(missing)?.evaluate_identities(signers);
+        let missing =
+            || DeltaSetError::MissingPolicy { policy: existing.mod_policy().to_owned(), key: key.to_owned() };
+        let path = Self::mod_policy_path(key, existing).ok_or_else(missing)?;
+        let verdict = self.policies.policy(&path).ok_or_else(missing)?.evaluate_identities(signers);
         verdict.map_err(|source| DeltaSetError::NotSatisfied { key: key.to_owned(), source })
     }
+}
+
+/// An update held against a configuration.
+struct Delta<'a> {
+    /// The configuration's elements.
+    elements: Elements<'a>,
+    /// Those that the update changes or adds.
+    changes: Elements<'a>,
+}
+
+/// Checks versions and names of the changes, and asks `may_change` of each element that exists.
+fn check_delta_set(
+    elements: &Elements<'_>,
+    changes: &Elements<'_>,
+    mut may_change: impl FnMut(&str, Element<'_>) -> Result<(), DeltaSetError>,
+) -> Result<(), DeltaSetError> {
+    if changes.is_empty() {
+        return Err(DeltaSetError::Empty);
+    }
+    for (key, element) in changes {
+        let version = element.version();
+        names::check_mod_policy(element.mod_policy())
+            .map_err(|source| DeltaSetError::ModPolicy { key: key.clone(), source })?;
+        match elements.get(key) {
+            None if version != 0 => {
+                return Err(DeltaSetError::NewElementVersion { key: key.clone(), version });
+            }
+            None => {}
+            Some(existing) if version != existing.version().wrapping_add(1) => {
+                let current = existing.version();
+                return Err(DeltaSetError::Version { key: key.clone(), version, current });
+            }
+            Some(existing) => may_change(key, *existing)?,
+        }
+    }
+    Ok(())
 }
 
 fn check_read_set(current: &Elements<'_>, read: &Elements<'_>) -> Result<(), ReadSetError> {

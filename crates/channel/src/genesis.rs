@@ -11,8 +11,8 @@ use identity::policy::language::{self, LanguageError};
 use protos::{
     Message,
     common::{
-        Block, BlockMetadataIndex, Config, ConfigEnvelope, HeaderType, ImplicitMetaPolicy, LastConfig,
-        Metadata, OrdererBlockMetadata, Policy, implicit_meta_policy::Rule, policy::PolicyType,
+        Block, BlockMetadataIndex, Config, ConfigEnvelope, ConfigGroup, HeaderType, ImplicitMetaPolicy,
+        LastConfig, Metadata, OrdererBlockMetadata, Policy, implicit_meta_policy::Rule, policy::PolicyType,
     },
     etcdraft::{ConfigMetadata, Options},
     msp::MspConfig,
@@ -129,6 +129,25 @@ pub struct Organization {
     pub orderer_endpoints: Vec<String>,
     /// Its anchor peers; count in the application only.
     pub anchor_peers: Vec<AnchorPeer>,
+}
+
+/// Where an organization stands in a config; that decides which of its values it has there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Among those who run orderers: with its endpoints.
+    Orderer,
+    /// Among those who use the channel: with its anchor peers.
+    Application,
+    /// Among the members of a consortium: with its MSP alone.
+    Consortium,
+}
+
+impl Organization {
+    /// The organization's group as it stands in this place below the group at `path` (such as
+    /// `/Channel/Application`, for errors only).
+    pub fn group(&self, place: Place, path: &str) -> Result<ConfigGroup, GenesisError> {
+        tree::organization(path, place, self)
+    }
 }
 
 /// What orders the channel.

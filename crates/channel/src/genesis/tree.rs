@@ -14,8 +14,8 @@ use protos::{
 };
 
 use super::{
-    ApplicationSection, Consensus, GenesisDescription, GenesisError, OrdererSection, Organization, Policies,
-    channel_creation_policy, policy,
+    ApplicationSection, Consensus, GenesisDescription, GenesisError, OrdererSection, Organization, Place,
+    Policies, channel_creation_policy, policy,
 };
 use crate::duration;
 
@@ -87,12 +87,7 @@ fn orderer(path: &str, section: &OrdererSection) -> Result<ConfigGroup, GenesisE
         ..ConsensusType::default()
     };
     add_value(&mut group, "ConsensusType", &consensus_type);
-    add_organizations(&mut group, path, &section.organizations, |group, organization| {
-        if !organization.orderer_endpoints.is_empty() {
-            let addresses = OrdererAddresses { addresses: organization.orderer_endpoints.clone() };
-            add_value(group, "Endpoints", &addresses);
-        }
-    })?;
+    add_organizations(&mut group, path, Place::Orderer, &section.organizations)?;
     Ok(group)
 }
 
@@ -105,44 +100,55 @@ fn application(path: &str, section: &ApplicationSection) -> Result<ConfigGroup, 
         add_value(&mut group, "ACLs", &AcLs { acls });
     }
     add_capabilities(&mut group, &section.capabilities);
-    add_organizations(&mut group, path, &section.organizations, |group, organization| {
-        if !organization.anchor_peers.is_empty() {
-            add_value(group, "AnchorPeers", &AnchorPeers { anchor_peers: organization.anchor_peers.clone() });
-        }
-    })?;
+    add_organizations(&mut group, path, Place::Application, &section.organizations)?;
     Ok(group)
 }
 
 fn consortium(path: &str, members: &[Organization]) -> Result<ConfigGroup, GenesisError> {
     let mut group = group(ORDERER_ADMINS);
     add_value_for(&mut group, "ChannelCreationPolicy", &channel_creation_policy(), ORDERER_ADMINS);
-    add_organizations(&mut group, path, members, |_, _| ())?;
+    add_organizations(&mut group, path, Place::Consortium, members)?;
     Ok(group)
 }
 
-/// Adds a group for each organization; `more` adds what is peculiar to the place.
+/// Adds a group for each organization.
 fn add_organizations(
     parent: &mut ConfigGroup,
     path: &str,
+    place: Place,
     organizations: &[Organization],
-    more: impl Fn(&mut ConfigGroup, &Organization),
 ) -> Result<(), GenesisError> {
     for organization in organizations {
-        let mut group = group(ADMINS);
-        add_policies(
-            &mut group,
-            &format!("{path}/{}", organization.name),
-            &organization.policies,
-            MANDATORY,
-        )?;
-        add_value(&mut group, "MSP", &organization.msp);
-        more(&mut group, organization);
+        let group = self::organization(path, place, organization)?;
         if parent.groups.insert(organization.name.clone(), group).is_some() {
             let (group, name) = (path.to_owned(), organization.name.clone());
             return Err(GenesisError::DuplicateOrganization { group, name });
         }
     }
     Ok(())
+}
+
+/// The group of an organization below the group at `path`.
+pub(super) fn organization(
+    path: &str,
+    place: Place,
+    organization: &Organization,
+) -> Result<ConfigGroup, GenesisError> {
+    let mut group = group(ADMINS);
+    add_policies(&mut group, &format!("{path}/{}", organization.name), &organization.policies, MANDATORY)?;
+    add_value(&mut group, "MSP", &organization.msp);
+    match place {
+        Place::Orderer if !organization.orderer_endpoints.is_empty() => {
+            let addresses = OrdererAddresses { addresses: organization.orderer_endpoints.clone() };
+            add_value(&mut group, "Endpoints", &addresses);
+        }
+        Place::Application if !organization.anchor_peers.is_empty() => {
+            let peers = AnchorPeers { anchor_peers: organization.anchor_peers.clone() };
+            add_value(&mut group, "AnchorPeers", &peers);
+        }
+        _ => {}
+    }
+    Ok(group)
 }
 
 fn group(mod_policy: &str) -> ConfigGroup {
