@@ -7,6 +7,8 @@ pub mod failure;
 mod heap;
 mod inspect;
 mod install_links;
+#[allow(dead_code)]
+mod kingpin;
 mod orderer;
 pub mod sandbox;
 mod size;

@@ -121,6 +121,13 @@ pub(crate) fn write(tag: u8, content: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(content);
 }
 
+/// An element with this tag and content.
+pub(crate) fn element(tag: u8, content: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(content.len() + 6);
+    write(tag, content, &mut out);
+    out
+}
+
 /// Appends an INTEGER with this magnitude (big endian).
 pub(crate) fn write_unsigned(magnitude: &[u8], out: &mut Vec<u8>) {
     let magnitude = strip_zeros(magnitude);

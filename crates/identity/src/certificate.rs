@@ -157,6 +157,11 @@ impl Certificate {
         self.subject.to_string()
     }
 
+    /// DER of the subject.
+    pub(crate) fn subject_der(&self) -> &[u8] {
+        self.subject.raw()
+    }
+
     /// Issuer in Go's form.
     pub fn issuer(&self) -> String {
         self.issuer.to_string()

@@ -1,18 +1,18 @@
 //! Making CAs, certificates and keys with the profile of Fabric's cryptogen: P-256, SHA-256, low S.
 
-use std::net::IpAddr;
+mod profile;
+mod subject;
 
 use aws_lc_rs::{
     digest, rand,
     signature::{self, EcdsaKeyPair, KeyPair as _},
 };
-use rcgen::{
-    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, DnValue,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyUsagePurpose, PublicKeyData, SanType,
-    SerialNumber, SigningKey, string::PrintableString,
-};
-use time::OffsetDateTime;
 
+pub use self::subject::SubjectAttributes;
+use self::{
+    profile::{SignedPart, TlsName, Use},
+    subject::Subject,
+};
 use crate::{
     certificate::{Certificate, CertificateError, pem_to_der},
     ecdsa::{Curve, Signature},
@@ -22,14 +22,15 @@ use crate::{
 /// Why key material could not be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GenerateError {
-    /// The certificate library refused the request.
-    #[error("making a certificate for {name}: {reason}")]
-    Certificate {
-        /// Common name of the certificate.
-        name: String,
-        /// What the library says.
-        reason: String,
+    /// A TLS certificate is asked for a host that no certificate can name.
+    #[error("{host:?} is no host that a certificate can name; give a DNS name in ASCII or an IP address")]
+    Host {
+        /// The host.
+        host: String,
     },
+    /// A validity that no certificate can have.
+    #[error("{not_before_unix} to {not_after_unix} is no validity of a certificate: years have four digits", not_before_unix = .0.not_before_unix, not_after_unix = .0.not_after_unix)]
+    Validity(Validity),
     /// No key could be made.
     #[error("making a key: the cryptographic library failed")]
     Key,
@@ -76,32 +77,43 @@ impl Validity {
 
 /// A certificate authority with its private key.
 pub struct CertificateAuthority {
-    issuer: Issuer<'static, Key>,
+    /// DER of its name.
+    name: Vec<u8>,
+    key_identifier: Option<Vec<u8>>,
+    attributes: SubjectAttributes,
+    key: Key,
     certificate_pem: String,
-    private_key_pem: String,
 }
 
 impl CertificateAuthority {
     /// A new self-signed CA for `organization` (a domain such as `example.com`).
     pub fn new(common_name: &str, organization: &str, now_unix: i64) -> Result<Self, GenerateError> {
-        let failed = |reason| failure(common_name, reason);
+        Self::with_attributes(common_name, organization, SubjectAttributes::default(), now_unix)
+    }
+
+    /// A new self-signed CA; `attributes` are its own and those of what it will issue.
+    pub fn with_attributes(
+        common_name: &str,
+        organization: &str,
+        attributes: SubjectAttributes,
+        now_unix: i64,
+    ) -> Result<Self, GenerateError> {
         let key = Key::generate()?;
-        let private_key_pem = key.pem.clone();
-        let mut params = params(common_name, Some(organization), None, Validity::from_now(now_unix))?;
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![
-            KeyUsagePurpose::DigitalSignature,
-            KeyUsagePurpose::KeyEncipherment,
-            KeyUsagePurpose::KeyCertSign,
-            KeyUsagePurpose::CrlSign,
-        ];
-        params.extended_key_usages =
-            vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
-        let key_identifier = digest::digest(&digest::SHA256, key.der_bytes());
-        params.key_identifier_method = KeyIdMethod::PreSpecified(key_identifier.as_ref().to_vec());
-        let certificate = params.self_signed(&key).map_err(failed)?;
-        let certificate_pem = pem::encode("CERTIFICATE", certificate.der());
-        Ok(Self { issuer: Issuer::new(params, key), certificate_pem, private_key_pem })
+        let subject =
+            Subject { attributes: &attributes, organization: Some(organization), role_ou: None, common_name };
+        let name = subject.to_der();
+        let key_identifier = digest::digest(&digest::SHA256, key.public()).as_ref().to_vec();
+        let signed_part = SignedPart {
+            serial: serial()?,
+            issuer: &name,
+            issuer_key_identifier: None,
+            validity: Validity::from_now(now_unix),
+            subject: &name,
+            public_key: key.public(),
+            purpose: Use::Authority { key_identifier: &key_identifier },
+        };
+        let certificate_pem = key.certify(&signed_part)?;
+        Ok(Self { name, key_identifier: Some(key_identifier), attributes, key, certificate_pem })
     }
 
     /// A CA whose certificate and key (PKCS#8 PEM, P-256) exist.
@@ -111,16 +123,21 @@ impl CertificateAuthority {
             return Err(GenerateError::NotCa(certificate.subject()));
         }
         let key = Key::from_pem(private_key_pem)?;
-        if !certificate.public_key_der().ends_with(key.der_bytes()) {
+        if !certificate.public_key_der().ends_with(key.public()) {
             return Err(GenerateError::CaKeyMismatch(certificate.subject()));
         }
-        let issuer = Issuer::from_ca_cert_der(&certificate.der().into(), key)
-            .map_err(|reason| failure(certificate.common_name(), reason))?;
         Ok(Self {
-            issuer,
+            name: certificate.subject_der().to_vec(),
+            key_identifier: certificate.subject_key_identifier().map(<[u8]>::to_vec),
+            attributes: SubjectAttributes::default(),
+            key,
             certificate_pem: certificate_pem.to_owned(),
-            private_key_pem: private_key_pem.to_owned(),
         })
+    }
+
+    /// The same CA, with the attributes of what it will issue.
+    pub fn issuing(self, attributes: SubjectAttributes) -> Self {
+        Self { attributes, ..self }
     }
 
     /// The CA's certificate, PEM.
@@ -130,7 +147,7 @@ impl CertificateAuthority {
 
     /// The CA's private key, PKCS#8 PEM.
     pub fn private_key_pem(&self) -> &str {
-        &self.private_key_pem
+        &self.key.pem
     }
 
     /// An enrolment certificate; `role_ou` is the node OU (`client`, `peer`, `admin`, `orderer`).
@@ -140,9 +157,7 @@ impl CertificateAuthority {
         role_ou: Option<&str>,
         validity: Validity,
     ) -> Result<KeyPair, GenerateError> {
-        let mut params = params(common_name, None, role_ou, validity)?;
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        self.issue(common_name, params)
+        self.issue(common_name, role_ou, validity, Use::Identity)
     }
 
     /// A TLS certificate for servers and clients; `sans` are DNS names or IP addresses.
@@ -152,76 +167,40 @@ impl CertificateAuthority {
         sans: &[impl AsRef<str>],
         validity: Validity,
     ) -> Result<KeyPair, GenerateError> {
-        let mut params = params(common_name, None, None, validity)?;
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
-        params.extended_key_usages =
-            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-        for san in sans.iter().map(AsRef::as_ref) {
-            params.subject_alt_names.push(match san.parse::<IpAddr>() {
-                Ok(address) => SanType::IpAddress(address),
-                Err(_) => SanType::DnsName(san.try_into().map_err(|reason| failure(common_name, reason))?),
-            });
-        }
-        self.issue(common_name, params)
+        let name =
+            |host: &str| TlsName::parse(host).ok_or_else(|| GenerateError::Host { host: host.to_owned() });
+        let mut names = sans.iter().map(|san| name(san.as_ref())).collect::<Result<Vec<_>, _>>()?;
+        // Go's order.
+        names.sort_by_key(|name| matches!(name, TlsName::Address(_)));
+        self.issue(common_name, None, validity, Use::Tls { names: &names })
     }
 
-    fn issue(&self, common_name: &str, mut params: CertificateParams) -> Result<KeyPair, GenerateError> {
-        // The library's own way of saying "no CA" would add a subject key identifier.
-        const BASIC_CONSTRAINTS: [u64; 4] = [2, 5, 29, 19];
-        const NO_CA: [u8; 2] = [0x30, 0x00];
-        let mut no_ca = CustomExtension::from_oid_content(&BASIC_CONSTRAINTS, NO_CA.to_vec());
-        no_ca.set_criticality(true);
-        params.custom_extensions.push(no_ca);
-        params.use_authority_key_identifier_extension = true;
+    fn issue(
+        &self,
+        common_name: &str,
+        role_ou: Option<&str>,
+        validity: Validity,
+        purpose: Use<'_>,
+    ) -> Result<KeyPair, GenerateError> {
         let key = Key::generate()?;
-        let certificate =
-            params.signed_by(&key, &self.issuer).map_err(|reason| failure(common_name, reason))?;
-        Ok(KeyPair {
-            certificate_pem: pem::encode("CERTIFICATE", certificate.der()),
-            private_key_pem: key.pem,
-        })
+        let subject = Subject { attributes: &self.attributes, organization: None, role_ou, common_name };
+        let certificate_pem = self.key.certify(&SignedPart {
+            serial: serial()?,
+            issuer: &self.name,
+            issuer_key_identifier: self.key_identifier.as_deref(),
+            validity,
+            subject: &subject.to_der(),
+            public_key: key.public(),
+            purpose,
+        })?;
+        Ok(KeyPair { certificate_pem, private_key_pem: key.pem })
     }
 }
 
-fn failure(name: &str, reason: rcgen::Error) -> GenerateError {
-    GenerateError::Certificate { name: name.to_owned(), reason: reason.to_string() }
-}
-
-/// What all certificates have in common: subject, validity, serial number.
-fn params(
-    common_name: &str,
-    organization: Option<&str>,
-    unit: Option<&str>,
-    validity: Validity,
-) -> Result<CertificateParams, GenerateError> {
-    let time = |unix| {
-        OffsetDateTime::from_unix_timestamp(unix).map_err(|error| GenerateError::Certificate {
-            name: common_name.to_owned(),
-            reason: error.to_string(),
-        })
-    };
-    let mut name = DistinguishedName::new();
-    let mut add = |kind, text: &str| {
-        // Go writes PrintableString wherever the characters allow it.
-        let value = PrintableString::try_from(text)
-            .map_or_else(|_| DnValue::Utf8String(text.to_owned()), DnValue::PrintableString);
-        name.push(kind, value);
-    };
-    add(DnType::CountryName, "US");
-    add(DnType::StateOrProvinceName, "California");
-    add(DnType::LocalityName, "San Francisco");
-    organization.into_iter().for_each(|organization| add(DnType::OrganizationName, organization));
-    unit.into_iter().for_each(|unit| add(DnType::OrganizationalUnitName, unit));
-    add(DnType::CommonName, common_name);
-
+fn serial() -> Result<[u8; 16], GenerateError> {
     let mut serial = [0; 16];
     rand::fill(&mut serial).map_err(|_| GenerateError::Key)?;
-    let mut params = CertificateParams::default();
-    params.not_before = time(validity.not_before_unix)?;
-    params.not_after = time(validity.not_after_unix)?;
-    params.serial_number = Some(SerialNumber::from_slice(&serial));
-    params.distinguished_name = name;
-    Ok(params)
+    Ok(serial)
 }
 
 /// A P-256 key that signs with low S, as Fabric demands of certificates.
@@ -244,23 +223,19 @@ impl Key {
             .map_err(|_| GenerateError::CaKey)?;
         Ok(Self { pair, pem: pem.to_owned() })
     }
-}
 
-impl PublicKeyData for Key {
-    fn der_bytes(&self) -> &[u8] {
+    /// The public key, an uncompressed point.
+    fn public(&self) -> &[u8] {
         self.pair.public_key().as_ref()
     }
 
-    fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
-        &rcgen::PKCS_ECDSA_P256_SHA256
-    }
-}
-
-impl SigningKey for Key {
-    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
-        let failed = rcgen::Error::RingUnspecified;
-        let Ok(signature) = self.pair.sign(&rand::SystemRandom::new(), message) else { return Err(failed) };
-        let Ok(signature) = Signature::parse(signature.as_ref()) else { return Err(failed) };
-        Ok(signature.to_low_s_der(Curve::P256))
+    /// The certificate over this, signed by the key; PEM.
+    fn certify(&self, signed_part: &SignedPart<'_>) -> Result<String, GenerateError> {
+        let signed = signed_part.to_der().ok_or(GenerateError::Validity(signed_part.validity))?;
+        let signature =
+            self.pair.sign(&rand::SystemRandom::new(), &signed).map_err(|_| GenerateError::Key)?;
+        let signature = Signature::parse(signature.as_ref()).map_err(|_| GenerateError::Key)?;
+        let der = profile::certificate(&signed, &signature.to_low_s_der(Curve::P256));
+        Ok(pem::encode("CERTIFICATE", &der))
     }
 }

@@ -148,9 +148,7 @@ struct Profile {
 fn profile(certificate: &Certificate) -> Profile {
     let (_, certificate) = X509Certificate::from_der(certificate.der()).unwrap();
     let extensions = certificate.extensions().iter();
-    let mut extensions: Vec<_> =
-        extensions.map(|e| (e.oid.to_id_string(), e.critical, e.value.to_vec())).collect();
-    extensions.sort();
+    let extensions = extensions.map(|e| (e.oid.to_id_string(), e.critical, e.value.to_vec())).collect();
     Profile {
         subject: certificate.subject().as_raw().to_vec(),
         issuer: certificate.issuer().as_raw().to_vec(),

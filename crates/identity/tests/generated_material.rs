@@ -13,7 +13,7 @@ use bytes::Bytes;
 use identity::{
     certificate::{Certificate, pem_to_der},
     chain::{ChainError, ExtendedKeyUsage, Trust},
-    generate::{CertificateAuthority, GenerateError, KeyPair, Validity},
+    generate::{CertificateAuthority, GenerateError, KeyPair, SubjectAttributes, Validity},
     local::{LocalMspError, MspFiles, MspYaml, NamedFile, NodeOus, OrganizationalUnit},
     msp::{Msp, MspVersion, expires_at_unix},
     signing::{SigningError, SigningIdentity},
@@ -126,6 +126,31 @@ fn generated_certificates_have_the_profile_of_cryptogen() {
         leaf.serial_number(),
         Certificate::from_pem(again.certificate_pem.as_bytes()).unwrap().serial_number()
     );
+}
+
+#[test]
+fn attributes_of_a_ca_are_those_of_its_members() {
+    let attributes = SubjectAttributes {
+        country: "DE".to_owned(),
+        province: "Bayern".to_owned(),
+        locality: "München".to_owned(),
+        organizational_unit: Some("Fabric Unit".to_owned()),
+        street_address: Some("Marienplatz 1".to_owned()),
+        postal_code: Some("80331".to_owned()),
+    };
+    let ca = CertificateAuthority::with_attributes("ca.org", "org", attributes.clone(), NOW).unwrap();
+    let place = "POSTALCODE=80331,STREET=Marienplatz 1,L=München,ST=Bayern,C=DE";
+    let root = Certificate::from_pem(ca.certificate_pem().as_bytes()).unwrap();
+    assert_eq!(root.subject(), format!("CN=ca.org,OU=Fabric Unit,O=org,{place}"));
+
+    let again = CertificateAuthority::from_pem(ca.certificate_pem(), ca.private_key_pem()).unwrap();
+    for ca in [ca, again.issuing(attributes)] {
+        let pair = ca.issue_identity("Admin@org", Some("admin"), Validity::from_now(NOW)).unwrap();
+        let leaf = Certificate::from_pem(pair.certificate_pem.as_bytes()).unwrap();
+        // One relative name with two units, sorted by their DER: the shorter one first.
+        assert_eq!(leaf.subject(), format!("CN=Admin@org,OU=admin+OU=Fabric Unit,{place}"));
+        assert_eq!(leaf.check_signature_from(&root), Ok(()));
+    }
 }
 
 #[test]

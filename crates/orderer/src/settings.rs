@@ -6,7 +6,7 @@ mod model;
 mod reader;
 mod schema;
 mod units;
-mod yaml;
+pub mod yaml;
 
 pub use model::*;
 pub use yaml::YamlError;

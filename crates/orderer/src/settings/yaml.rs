@@ -25,34 +25,47 @@ pub struct YamlError {
 
 /// A value and the line that it starts in.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) line: usize,
-    pub(super) value: Value,
+pub struct Node {
+    /// Counted from 1.
+    pub line: usize,
+    /// What stands there.
+    pub value: Value,
 }
 
+/// A value.
 #[derive(Clone, Debug)]
-pub(super) enum Value {
-    /// `plain`: written without quotes, so that it may be a number.
+pub enum Value {
+    /// A single text.
     Scalar {
+        /// Without quotes and escapes.
         text: String,
+        /// Written without quotes, so that it may be a number.
         plain: bool,
     },
     /// Nothing, `~` or `null`.
     Null,
+    /// A list.
     Sequence(Vec<Node>),
+    /// Keys with their values, merges resolved, each key once.
     Mapping(Vec<Entry>),
 }
 
 /// A key of a mapping with its value.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
-    pub(super) key: String,
-    pub(super) line: usize,
-    pub(super) node: Node,
+pub struct Entry {
+    /// The key.
+    pub key: String,
+    /// Where the key stands, counted from 1.
+    pub line: usize,
+    /// Its value.
+    pub node: Node,
 }
 
-/// The first document of `text`.
-pub(super) fn parse(text: &str) -> Result<Node, YamlError> {
+/// The first document of `text`; a text without one is null.
+///
+/// # Errors
+/// Where and why the text is no YAML.
+pub fn parse(text: &str) -> Result<Node, YamlError> {
     let mut builder = Builder { parser: Parser::new_from_str(text), anchors: HashMap::new(), nodes: 0 };
     loop {
         let (event, span) = builder.next()?;
