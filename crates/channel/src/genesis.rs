@@ -22,34 +22,38 @@ use protos::{
 
 use crate::{block, envelope::Draft};
 
+mod path;
+mod request;
 mod tree;
 
-/// Why a description can not be turned into a genesis block.
+pub use path::error_chain;
+pub use request::{
+    RequestError, anchor_peers_update, creation_update, creation_update_under, update_envelope,
+};
+
+/// Why a description can not be turned into a genesis block. Most texts are those of Fabric's
+/// `configtxgen`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GenesisError {
-    /// A group lacks a policy that it must have.
-    #[error("no {policy} policy defined in {group}")]
-    MissingPolicy {
+    /// The policies of a group are incomplete or unreadable.
+    #[error("{}error adding policies to {}: {reason}", error_chain(.group), path::in_words(.group))]
+    Policies {
         /// The path of the group.
         group: String,
-        /// The name of the policy.
-        policy: &'static str,
+        /// What is wrong.
+        reason: PoliciesError,
     },
-    /// A policy's text can not be read.
-    #[error("invalid policy rule '{rule}' of {policy} in {group}: {reason}")]
-    PolicyRule {
-        /// The path of the group.
-        group: String,
-        /// The name of the policy.
-        policy: String,
-        /// The text.
-        rule: String,
-        /// What is wrong with it.
-        reason: LanguageError,
-    },
+    /// Nobody would order the channel.
+    #[error("refusing to generate block which is missing orderer section")]
+    NoOrderer,
     /// Neither an application nor consortiums: nobody could use the channel.
     #[error("refusing to generate application channel block which is missing application section")]
     NoApplication,
+    /// The definition of an organization is not known here, but a block needs it.
+    #[error(
+        "all org definitions must be local during bootstrapping: organization '{0}' is marked to be skipped as foreign"
+    )]
+    Foreign(String),
     /// Two organizations of a group have one name.
     #[error("organization {name} is listed twice in {group}")]
     DuplicateOrganization {
@@ -58,6 +62,30 @@ pub enum GenesisError {
         /// The name.
         name: String,
     },
+}
+
+/// Why a group's policies can not be used. The texts are Fabric's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PoliciesError {
+    /// There are none at all.
+    #[error("no policies defined")]
+    None,
+    /// One that every such group must have is not there.
+    #[error("no {0} policy defined")]
+    Missing(&'static str),
+    /// The text of a policy can not be read.
+    #[error("invalid {kind} policy rule '{rule}': {reason}")]
+    Rule {
+        /// `signature` or `implicit meta`.
+        kind: &'static str,
+        /// The text.
+        rule: String,
+        /// What is wrong with it.
+        reason: LanguageError,
+    },
+    /// A policy is neither `Signature` nor `ImplicitMeta`.
+    #[error("unknown policy type: {0}")]
+    UnknownType(String),
 }
 
 /// A policy as text.
@@ -70,19 +98,27 @@ pub enum PolicyRule {
 }
 
 impl PolicyRule {
-    fn text(&self) -> &str {
-        match self {
-            Self::Signature(rule) | Self::ImplicitMeta(rule) => rule,
+    /// A rule of the type that `configtx.yaml` calls `Signature` or `ImplicitMeta`.
+    pub fn of_type(kind: &str, rule: &str) -> Result<Self, PoliciesError> {
+        match kind {
+            "Signature" => Ok(Self::Signature(rule.to_owned())),
+            "ImplicitMeta" => Ok(Self::ImplicitMeta(rule.to_owned())),
+            _ => Err(PoliciesError::UnknownType(kind.to_owned())),
         }
     }
 
-    fn compile(&self) -> Result<Policy, LanguageError> {
-        Ok(match self {
-            Self::Signature(rule) => policy(PolicyType::Signature, &language::parse(rule)?),
-            Self::ImplicitMeta(rule) => {
-                policy(PolicyType::ImplicitMeta, &language::parse_implicit_meta(rule)?)
+    fn compile(&self) -> Result<Policy, PoliciesError> {
+        let (kind, rule, compiled) = match self {
+            Self::Signature(rule) => {
+                let compiled = language::parse(rule).map(|compiled| policy(PolicyType::Signature, &compiled));
+                ("signature", rule, compiled)
             }
-        })
+            Self::ImplicitMeta(rule) => {
+                let compiled = language::parse_implicit_meta(rule);
+                ("implicit meta", rule, compiled.map(|compiled| policy(PolicyType::ImplicitMeta, &compiled)))
+            }
+        };
+        compiled.map_err(|reason| PoliciesError::Rule { kind, rule: rule.clone(), reason })
     }
 }
 
@@ -129,6 +165,9 @@ pub struct Organization {
     pub orderer_endpoints: Vec<String>,
     /// Its anchor peers; count in the application only.
     pub anchor_peers: Vec<AnchorPeer>,
+    /// Its definition is known elsewhere only: the group stays empty, whatever else is said here. An
+    /// update may mention such an organization, a block may not hold one.
+    pub skip_as_foreign: bool,
 }
 
 /// Where an organization stands in a config; that decides which of its values it has there.
@@ -272,8 +311,9 @@ pub struct GenesisDescription {
     pub capabilities: Vec<String>,
     /// `Readers`, `Writers` and `Admins` are mandatory.
     pub policies: Policies,
-    /// Who orders.
-    pub orderer: OrdererSection,
+    /// Who orders. A block needs it; the description of a channel that a system channel shall create
+    /// goes without.
+    pub orderer: Option<OrdererSection>,
     /// Who uses.
     pub application: Option<ApplicationSection>,
     /// Who may create channels: consortium → members.
@@ -292,10 +332,18 @@ impl GenesisDescription {
             consortium: None,
             capabilities: vec!["V2_0".to_owned()],
             policies: default_policies(),
-            orderer,
+            orderer: Some(orderer),
             application: Some(application),
             consortiums: None,
         }
+    }
+
+    /// The organizations of all sections; one that plays several parts comes up several times.
+    pub fn organizations(&self) -> impl Iterator<Item = &Organization> {
+        let orderer = self.orderer.iter().flat_map(|section| &section.organizations);
+        let application = self.application.iter().flat_map(|section| &section.organizations);
+        let consortiums = self.consortiums.iter().flat_map(BTreeMap::values).flatten();
+        orderer.chain(application).chain(consortiums)
     }
 
     /// The channel's first config.
@@ -305,10 +353,16 @@ impl GenesisDescription {
 
     /// Block 0, made at `timestamp_seconds` (Unix), with a `nonce` of 24 random bytes. It is unsigned.
     pub fn block(&self, timestamp_seconds: i64, nonce: Bytes) -> Result<Block, GenesisError> {
+        if let Some(foreign) = self.organizations().find(|organization| organization.skip_as_foreign) {
+            return Err(GenesisError::Foreign(foreign.name.clone()));
+        }
+        let config = ConfigEnvelope { config: Some(self.config()?), last_update: None };
+        if self.orderer.is_none() {
+            return Err(GenesisError::NoOrderer);
+        }
         if self.application.is_none() && self.consortiums.is_none() {
             return Err(GenesisError::NoApplication);
         }
-        let config = ConfigEnvelope { config: Some(self.config()?), last_update: None };
         let envelope = Draft::new(
             HeaderType::Config,
             &self.channel_id,

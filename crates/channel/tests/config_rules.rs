@@ -134,8 +134,9 @@ fn rules_of_any_configuration() {
 fn what_is_in_a_configuration_can_be_asked() {
     let network = Network::new();
     let mut description = network.channel();
-    description.orderer.addresses = vec!["global:1".to_owned()];
-    description.orderer.organizations[0].orderer_endpoints = vec!["own:2".to_owned()];
+    let orderer = description.orderer.as_mut().unwrap();
+    orderer.addresses = vec!["global:1".to_owned()];
+    orderer.organizations[0].orderer_endpoints = vec!["own:2".to_owned()];
     let bundle = Bundle::from_config_block(&description.block(0, vec![7; 24].into()).unwrap()).unwrap();
     assert_eq!((bundle.channel_id(), bundle.sequence()), ("ch1", 0));
     assert_eq!(bundle.orderer_addresses(), ["global:1"]);
@@ -161,7 +162,7 @@ fn rules_of_what_may_follow() {
     let current = bundle(&channel);
     let mut old = channel.clone();
     old.capabilities = vec!["V1_3".to_owned()];
-    old.orderer.addresses = vec!["o1:7050".to_owned()];
+    old.orderer.as_mut().unwrap().addresses = vec!["o1:7050".to_owned()];
     let old = bundle(&old);
     let solo = |config: Config| {
         with(config, |root| {

@@ -297,7 +297,7 @@ fn a_system_channel_creates_channels_up_to_its_limit() {
     let network = Network::new();
     let orderer = network.orderers.member("orderer");
     let mut description = network.system_channel();
-    description.orderer.max_channels = 2;
+    description.orderer.as_mut().unwrap().max_channels = 2;
     let system = bundle(&description);
     let create = |channel_count| {
         let cx = ProcessingContext { system: Some(SystemContext { channel_count }), ..context(&system) };

@@ -15,9 +15,12 @@ use protos::{
 
 use super::{
     ApplicationSection, Consensus, GenesisDescription, GenesisError, OrdererSection, Organization, Place,
-    Policies, channel_creation_policy, policy,
+    Policies, PoliciesError, channel_creation_policy, policy,
 };
-use crate::duration;
+use crate::{
+    bundle::{APPLICATION, CONSORTIUMS, ORDERER},
+    duration,
+};
 
 /// Who may change nearly everything: the admins of the group that holds it.
 const ADMINS: &str = "Admins";
@@ -34,8 +37,9 @@ pub(super) fn channel(description: &GenesisDescription) -> Result<ConfigGroup, G
     add_value(&mut group, "HashingAlgorithm", &HashingAlgorithm { name: "SHA256".to_owned() });
     // Fabric hashes block data as one string, not as a tree; this width says so.
     add_value(&mut group, "BlockDataHashingStructure", &BlockDataHashingStructure { width: u32::MAX });
-    if !description.orderer.addresses.is_empty() {
-        let addresses = OrdererAddresses { addresses: description.orderer.addresses.clone() };
+    let addresses = description.orderer.as_ref().map(|section| &section.addresses);
+    if let Some(addresses) = addresses.filter(|addresses| !addresses.is_empty()) {
+        let addresses = OrdererAddresses { addresses: addresses.clone() };
         add_value_for(&mut group, "OrdererAddresses", &addresses, ORDERER_ADMINS);
     }
     if let Some(name) = &description.consortium {
@@ -43,12 +47,14 @@ pub(super) fn channel(description: &GenesisDescription) -> Result<ConfigGroup, G
     }
     add_capabilities(&mut group, &description.capabilities);
 
-    group.groups.insert("Orderer".to_owned(), orderer(&format!("{path}/Orderer"), &description.orderer)?);
+    if let Some(section) = &description.orderer {
+        group.groups.insert(ORDERER.to_owned(), orderer(&format!("{path}/{ORDERER}"), section)?);
+    }
     if let Some(section) = &description.application {
-        group.groups.insert("Application".to_owned(), application(&format!("{path}/Application"), section)?);
+        group.groups.insert(APPLICATION.to_owned(), application(&format!("{path}/{APPLICATION}"), section)?);
     }
     if let Some(consortiums) = &description.consortiums {
-        let path = format!("{path}/Consortiums");
+        let path = format!("{path}/{CONSORTIUMS}");
         let mut all = self::group(ORDERER_ADMINS);
         let accept =
             ConfigPolicy { version: 0, policy: Some(accept_all()), mod_policy: ORDERER_ADMINS.to_owned() };
@@ -56,7 +62,7 @@ pub(super) fn channel(description: &GenesisDescription) -> Result<ConfigGroup, G
         for (name, members) in consortiums {
             all.groups.insert(name.clone(), consortium(&format!("{path}/{name}"), members)?);
         }
-        group.groups.insert("Consortiums".to_owned(), all);
+        group.groups.insert(CONSORTIUMS.to_owned(), all);
     }
     Ok(group)
 }
@@ -135,6 +141,9 @@ pub(super) fn organization(
     organization: &Organization,
 ) -> Result<ConfigGroup, GenesisError> {
     let mut group = group(ADMINS);
+    if organization.skip_as_foreign {
+        return Ok(group);
+    }
     add_policies(&mut group, &format!("{path}/{}", organization.name), &organization.policies, MANDATORY)?;
     add_value(&mut group, "MSP", &organization.msp);
     match place {
@@ -178,16 +187,15 @@ fn add_policies(
     policies: &Policies,
     mandatory: &'static [&'static str],
 ) -> Result<(), GenesisError> {
+    let wrong = |reason| GenesisError::Policies { group: path.to_owned(), reason };
+    if policies.is_empty() {
+        return Err(wrong(PoliciesError::None));
+    }
     if let Some(policy) = mandatory.iter().find(|name| !policies.contains_key(**name)) {
-        return Err(GenesisError::MissingPolicy { group: path.to_owned(), policy });
+        return Err(wrong(PoliciesError::Missing(policy)));
     }
     for (name, rule) in policies {
-        let policy = rule.compile().map_err(|reason| GenesisError::PolicyRule {
-            group: path.to_owned(),
-            policy: name.clone(),
-            rule: rule.text().to_owned(),
-            reason,
-        })?;
+        let policy = rule.compile().map_err(wrong)?;
         let policy = ConfigPolicy { version: 0, policy: Some(policy), mod_policy: ADMINS.to_owned() };
         group.policies.insert(name.clone(), policy);
     }

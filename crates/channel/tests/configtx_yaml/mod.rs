@@ -36,7 +36,7 @@ pub(crate) fn description(file: &Path, channel_id: &str) -> GenesisDescription {
         consortium: profile["Consortium"].as_str().map(str::to_owned),
         capabilities: capabilities(profile),
         policies: policies(profile),
-        orderer: reader.orderer(&profile["Orderer"]),
+        orderer: Some(reader.orderer(&profile["Orderer"])),
         application: profile.get("Application").map(|section| ApplicationSection {
             acls: entries(&section["ACLs"]).map(|(name, policy)| (name, text(policy))).collect(),
             capabilities: capabilities(section),
@@ -110,6 +110,7 @@ impl Reader {
                     port: text(&peer["Port"]).parse().unwrap(),
                 })
                 .collect(),
+            skip_as_foreign: false,
         };
         list(&section["Organizations"]).iter().map(organization).collect()
     }

@@ -90,6 +90,7 @@ impl Member {
             policies: policies.map(|(name, role)| (name.to_owned(), rule(role))).into(),
             orderer_endpoints: Vec::new(),
             anchor_peers: Vec::new(),
+            skip_as_foreign: false,
         }
     }
 }

@@ -261,6 +261,7 @@ impl Org {
             policies: self.policies(),
             orderer_endpoints: Vec::new(),
             anchor_peers: Vec::new(),
+            skip_as_foreign: false,
         })
     }
 

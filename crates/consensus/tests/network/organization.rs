@@ -92,6 +92,7 @@ impl Org {
             policies,
             orderer_endpoints: vec!["orderer1.example.com:7050".to_owned()],
             anchor_peers: vec![],
+            skip_as_foreign: false,
         };
         let mut orderer = OrdererSection::new(consensus, vec![organization.clone()]);
         orderer.batch_size = BatchSize { max_message_count: batch.0, ..orderer.batch_size };

@@ -118,6 +118,7 @@ impl Org {
             policies,
             orderer_endpoints: endpoints,
             anchor_peers: Vec::new(),
+            skip_as_foreign: false,
         }
     }
 
