@@ -54,7 +54,7 @@ fn settings_that_cannot_be_used_are_named_and_end_the_process() {
         (
             Some("General: {}"),
             vec![("ORDERER_GENERAL_LISTENPORT", "many")],
-            vec!["'General.ListenPort' (environment)", "\"many\""],
+            vec!["'General.ListenPort': ", "\"many\"", "(environment)"],
         ),
         (
             Some("Admin: {TLS: {Enabled: true}}"),

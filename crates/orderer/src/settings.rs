@@ -3,7 +3,7 @@
 //! [`load`] finds and reads the file; [`parse`] is the pure rest.
 
 mod model;
-mod reader;
+pub mod reader;
 mod schema;
 mod units;
 pub mod yaml;
@@ -11,7 +11,7 @@ pub mod yaml;
 pub use model::*;
 pub use yaml::YamlError;
 
-use reader::Reader;
+use reader::{Reach, Reader};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use yaml::Value;
@@ -128,8 +128,8 @@ pub fn parse(
         return Err(malformed(YamlError { line: tree.line, column: 1, message }));
     }
     let directory = file.parent().unwrap_or(Path::new(""));
-    let reader = Reader::new(environment, directory, read_file);
-    let settings = schema::settings(&reader, reader.top(&tree));
+    let reader = Reader::new("ORDERER_", environment, directory, read_file);
+    let settings = schema::settings(&reader, reader.top(&tree, Reach::AllKeys));
     let unused = reader.environment_unused();
     let mut noted = reader.into_noted();
     if !noted.problems.is_empty() {

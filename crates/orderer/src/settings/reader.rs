@@ -1,9 +1,14 @@
-//! Reading typed values out of the tree and the environment by Fabric's rules
-//! (`common/viperutil`): keys without regard to case, `ORDERER_<PATH>` in front of the file,
-//! `{File: path}` and `ORDERER_<PATH>_FILE`, unknown keys refused.
+//! Reading typed values out of a YAML tree and the environment by the rules of Fabric's programs
+//! (`common/viperutil`): keys without regard to case, `<PREFIX>_<PATH>` in front of the file,
+//! `{File: path}` and `<PREFIX>_<PATH>_FILE`, unknown keys refused.
 //!
-//! Each value is named once, by the schema; reading it notes it for the listing of all settings,
-//! and what is wrong with it for one error that tells of everything.
+//! Each value is named once, by the schema that reads it; reading it notes it for the listing of all
+//! settings, and what is wrong with it for one error that tells of everything.
+
+mod list;
+mod setting;
+
+pub use setting::{Setting, Show};
 
 use super::units;
 use super::yaml::{Entry, Node, Value};
@@ -12,24 +17,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Prefix of the environment's names.
-const PREFIX: &str = "ORDERER_";
-
 /// What a value may be read from besides the tree.
-pub(super) struct Reader<'a> {
-    pub(super) environment: &'a BTreeMap<String, String>,
+pub struct Reader<'a> {
+    /// What the names of variables begin with, such as `ORDERER_`.
+    prefix: &'static str,
+    environment: &'a BTreeMap<String, String>,
     /// Directory of the settings file, which some paths are relative to.
-    pub(super) directory: &'a Path,
+    directory: &'a Path,
     /// Reads the file of a `{File: path}`.
-    pub(super) read_file: &'a dyn Fn(&Path) -> std::io::Result<Vec<u8>>,
+    read_file: &'a dyn Fn(&Path) -> std::io::Result<Vec<u8>>,
     noted: RefCell<Noted>,
 }
 
 /// What came up while reading.
 #[derive(Default)]
-pub(super) struct Noted {
+pub struct Noted {
     /// Values that cannot be used and keys that do not exist, in order.
-    pub(super) problems: Vec<String>,
+    pub problems: Vec<String>,
     /// Combinations of values that Fabric's orderer does not start with, in its words.
     pub(super) refusals: Vec<String>,
     /// Each setting with its final value.
@@ -41,32 +45,56 @@ pub(super) struct Noted {
     environment_used: BTreeSet<String>,
 }
 
+/// Which keys of a section the environment reaches. Fabric sees to it that a variable finds its key
+/// only where the shape of the settings is fixed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// All that the schema asks for.
+    AllKeys,
+    /// Those that the file has.
+    PresentKeys,
+    /// None, as inside of lists.
+    Nothing,
+}
+
 impl<'a> Reader<'a> {
-    pub(super) fn new(
+    /// A reader of settings whose variables begin with `prefix`. `directory` is that of the file, and
+    /// `read_file` reads what a `{File: path}` names.
+    pub fn new(
+        prefix: &'static str,
         environment: &'a BTreeMap<String, String>,
         directory: &'a Path,
         read_file: &'a dyn Fn(&Path) -> std::io::Result<Vec<u8>>,
     ) -> Self {
-        Self { environment, directory, read_file, noted: RefCell::default() }
+        Self { prefix, environment, directory, read_file, noted: RefCell::default() }
     }
 
     /// The tree's top.
-    pub(super) fn top(&'a self, node: &'a Node) -> Section<'a> {
+    pub fn top(&'a self, node: &'a Node, reach: Reach) -> Section<'a> {
         let entries = match &node.value {
             Value::Mapping(entries) => entries.as_slice(),
             _ => &[],
         };
-        Section { reader: self, path: String::new(), entries, opaque: false, known: RefCell::default() }
+        Section {
+            reader: self,
+            path: String::new(),
+            variable: String::new(),
+            entries,
+            kind: Kind::Fixed,
+            reach,
+            known: RefCell::default(),
+        }
     }
 
-    pub(super) fn into_noted(self) -> Noted {
+    /// What came up.
+    pub fn into_noted(self) -> Noted {
         self.noted.into_inner()
     }
 
     /// Names with the prefix that no setting was read from.
-    pub(super) fn environment_unused(&self) -> Vec<String> {
+    pub fn environment_unused(&self) -> Vec<String> {
         let noted = self.noted.borrow();
-        let ours = self.environment.keys().filter(|name| name.starts_with(PREFIX));
+        let ours = self.environment.keys().filter(|name| name.starts_with(self.prefix));
         ours.filter(|name| !noted.environment_used.contains(*name)).cloned().collect()
     }
 
@@ -81,7 +109,7 @@ impl<'a> Reader<'a> {
 
     /// The environment's value for a path; an empty one counts as none.
     fn environment_value(&self, path: &str) -> Option<&'a str> {
-        let name = format!("{PREFIX}{}", path.replace('.', "_")).to_uppercase();
+        let name = format!("{}{}", self.prefix, path.replace('.', "_")).to_uppercase();
         let value = self.environment.get(&name)?;
         self.noted.borrow_mut().environment_used.insert(name);
         Some(value.as_str()).filter(|value| !value.is_empty())
@@ -97,14 +125,27 @@ pub(super) enum Base {
     WorkingDirectory,
 }
 
+/// What may stand in a section.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The keys that the schema knows, in any case.
+    Fixed,
+    /// What Fabric leaves untyped: unknown keys are ignored.
+    Untyped,
+    /// Names that somebody chose, in their own case.
+    Named,
+}
+
 /// A mapping of the tree, or its absence.
-pub(super) struct Section<'a> {
+pub struct Section<'a> {
     reader: &'a Reader<'a>,
+    /// Where it is, as errors tell: `Profiles[Main].Orderer`.
     path: String,
+    /// Where it is, as the environment names it: `Profiles.Main.Orderer`.
+    variable: String,
     entries: &'a [Entry],
-    /// Untyped in Fabric: unknown keys are ignored, and the environment reaches only keys that
-    /// the file has.
-    opaque: bool,
+    kind: Kind,
+    reach: Reach,
     /// Lower-case keys that were asked for.
     known: RefCell<BTreeSet<String>>,
 }
@@ -124,18 +165,48 @@ enum Source<'a> {
 impl<'a> Section<'a> {
     /// Path of a key of this section.
     fn path_of(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+        match self.kind {
+            Kind::Named => format!("{}[{key}]", self.path),
+            _ if self.path.is_empty() => key.to_owned(),
+            _ => format!("{}.{key}", self.path),
+        }
+    }
+
+    fn variable_of(&self, key: &str) -> String {
+        if self.variable.is_empty() { key.to_owned() } else { format!("{}.{key}", self.variable) }
     }
 
     fn entry(&self, key: &str) -> Option<&'a Entry> {
         self.known.borrow_mut().insert(key.to_lowercase());
-        self.entries.iter().find(|entry| entry.key.eq_ignore_ascii_case(key))
+        let is_meant = |entry: &&Entry| match self.kind {
+            Kind::Named => entry.key == key,
+            _ => entry.key.eq_ignore_ascii_case(key),
+        };
+        self.entries.iter().find(is_meant)
+    }
+
+    /// The environment's value for a key, or for what belongs to it (`.File`).
+    fn environment_value(&self, key: &str, belonging: &str) -> Option<&'a str> {
+        let present = self.entry(key).is_some();
+        let reached = match self.reach {
+            Reach::AllKeys => true,
+            Reach::PresentKeys => present,
+            Reach::Nothing => false,
+        };
+        let variable = || format!("{}{belonging}", self.variable_of(key));
+        if reached { self.reader.environment_value(&variable()) } else { None }
     }
 
     /// Whether the key has a value in the file or the environment.
-    pub(super) fn is_set(&self, key: &str) -> bool {
+    pub fn is_set(&self, key: &str) -> bool {
         let in_file = self.entry(key).is_some_and(|entry| !matches!(entry.node.value, Value::Null));
-        in_file || self.reader.environment_value(&self.path_of(key)).is_some()
+        in_file || self.environment_value(key, "").is_some()
+    }
+
+    /// The keys that have a value, in the order of the file.
+    pub fn keys(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let set = self.entries.iter().filter(|entry| !matches!(entry.node.value, Value::Null));
+        set.map(|entry| entry.key.as_str())
     }
 
     /// Directory of the settings file.
@@ -158,44 +229,87 @@ impl<'a> Section<'a> {
         self.reader.noted.borrow_mut().warnings.push(text);
     }
 
-    /// A section of this one that Fabric leaves untyped.
-    pub(super) fn opaque_section(&self, key: &str) -> Section<'a> {
-        Section { opaque: true, ..self.section(key) }
+    /// A section of this one; empty when it is absent.
+    pub fn section(&self, key: &str) -> Section<'a> {
+        self.optional_section(key).unwrap_or_else(|| self.below(key, &[]))
     }
 
-    /// A section of this one.
-    pub(super) fn section(&self, key: &str) -> Section<'a> {
-        let path = self.path_of(key);
-        let kind_instead = if self.reader.environment_value(&path).is_some() {
-            Some("string".to_owned())
-        } else {
-            self.entry(key).and_then(|entry| match &entry.node.value {
-                Value::Mapping(_) | Value::Null => None,
-                Value::Scalar { .. } => Some(format!("string' (line {})", entry.node.line)),
-                Value::Sequence(_) => Some(format!("slice' (line {})", entry.node.line)),
-            })
-        };
-        let entries = match (&kind_instead, self.entry(key).map(|entry| &entry.node.value)) {
-            (None, Some(Value::Mapping(entries))) => entries.as_slice(),
-            _ => &[],
-        };
-        if let Some(kind) = kind_instead {
-            let closing = if kind.ends_with(')') { "" } else { "'" };
-            self.reader.problem(format!("'{path}' expected a map, got '{kind}{closing}"));
+    /// A section of this one, if it is there at all.
+    pub fn optional_section(&self, key: &str) -> Option<Section<'a>> {
+        if self.environment_value(key, "").is_some() {
+            self.reader.problem(format!("'{}' expected a map, got 'string'", self.path_of(key)));
+            return None;
         }
-        Section { reader: self.reader, path, entries, opaque: self.opaque, known: RefCell::default() }
+        let node = self.entry(key).map(|entry| &entry.node)?;
+        self.entries_of(node, &self.path_of(key)).map(|entries| self.below(key, entries))
+    }
+
+    /// A section of this one that Fabric leaves untyped: unknown keys are ignored, and the environment
+    /// reaches only keys that the file has.
+    pub(super) fn opaque_section(&self, key: &str) -> Section<'a> {
+        Section { kind: Kind::Untyped, reach: Reach::PresentKeys, ..self.section(key) }
+    }
+
+    /// A section of this one whose keys are names that somebody chose.
+    pub fn named_entries(&self, key: &str) -> Option<Section<'a>> {
+        Some(Section { kind: Kind::Named, ..self.optional_section(key)? })
+    }
+
+    /// A list of sections; a section on its own is a list of one.
+    pub fn sections(&self, key: &str) -> Vec<Section<'a>> {
+        let path = self.path_of(key);
+        if let Some(text) = self.environment_value(key, "") {
+            self.reader
+                .problem(format!("error decoding '{path}': expected a list of sections, got {text:?}"));
+            return Vec::new();
+        }
+        let items = match self.entry(key).map(|entry| &entry.node) {
+            None | Some(Node { value: Value::Null, .. }) => &[],
+            Some(Node { value: Value::Sequence(items), .. }) => items.as_slice(),
+            Some(node) => std::slice::from_ref(node),
+        };
+        let section = |(index, item)| {
+            let path = format!("{path}[{index}]");
+            let entries = self.entries_of(item, &path)?;
+            Some(Section { path, reach: Reach::Nothing, ..self.below(key, entries) })
+        };
+        items.iter().enumerate().filter_map(section).collect()
+    }
+
+    fn below(&self, key: &str, entries: &'a [Entry]) -> Section<'a> {
+        Section {
+            reader: self.reader,
+            path: self.path_of(key),
+            variable: self.variable_of(key),
+            entries,
+            kind: if self.kind == Kind::Untyped { Kind::Untyped } else { Kind::Fixed },
+            reach: self.reach,
+            known: RefCell::default(),
+        }
+    }
+
+    /// The entries of what must be a mapping; none if there is nothing.
+    fn entries_of(&self, node: &'a Node, path: &str) -> Option<&'a [Entry]> {
+        let kind_instead = match &node.value {
+            Value::Mapping(entries) => return Some(entries),
+            Value::Null => return None,
+            Value::Scalar { .. } => "string",
+            Value::Sequence(_) => "slice",
+        };
+        self.reader.problem(format!("'{path}' expected a map, got '{kind_instead}' (line {})", node.line));
+        None
     }
 
     /// Says that a key exists and is ignored.
-    pub(super) fn ignore(&self, key: &str) {
+    pub fn ignore(&self, key: &str) {
         self.entry(key);
     }
 
     /// Ends the section: every key that was not asked for is reported, as Fabric does, and with
     /// its line.
-    pub(super) fn finish(self) {
+    pub fn finish(self) {
         let known = self.known.borrow();
-        if self.opaque {
+        if self.kind != Kind::Fixed {
             return;
         }
         let unknown: Vec<_> =
@@ -212,35 +326,29 @@ impl<'a> Section<'a> {
 
     fn source(&self, key: &str) -> Source<'a> {
         let path = self.path_of(key);
-        let entry = self.entry(key);
-        if entry.is_none() && self.opaque {
-            return Source::Absent;
-        }
-        if let Some(text) = self.reader.environment_value(&path) {
+        if let Some(text) = self.environment_value(key, "") {
             return Source::Environment(text);
         }
-        match entry.map(|entry| &entry.node) {
-            None | Some(Node { value: Value::Null, .. }) => {
-                match self.reader.environment_value(&format!("{path}.File")) {
-                    Some(name) => self.file(&path, name),
-                    None => Source::Absent,
-                }
-            }
+        match self.entry(key).map(|entry| &entry.node) {
+            None | Some(Node { value: Value::Null, .. }) => match self.environment_value(key, ".File") {
+                Some(name) => self.file(&path, name),
+                None => Source::Absent,
+            },
             Some(Node { value: Value::Mapping(entries), line }) => {
                 let file = entries.iter().find(|entry| entry.key == "File" || entry.key == "file");
                 match file.map(|entry| &entry.node.value) {
                     Some(Value::Scalar { text, .. }) => {
-                        let overriding = self.reader.environment_value(&format!("{path}.File"));
+                        let overriding = self.environment_value(key, ".File");
                         self.file(&path, overriding.unwrap_or(text))
                     }
                     Some(_) => {
                         self.reader.problem(format!(
-                            "error decoding '{path}' (line {line}): Value of File: was nil"
+                            "error decoding '{path}': Value of File: was nil (line {line})"
                         ));
                         Source::Absent
                     }
                     None => {
-                        self.reader.problem(format!("'{path}' (line {line}): expected one value, got a map"));
+                        self.reader.problem(format!("'{path}' expected one value, got a map (line {line})"));
                         Source::Absent
                     }
                 }
@@ -281,7 +389,7 @@ impl<'a> Section<'a> {
             }
         };
         let value = outcome.unwrap_or_else(|error| {
-            self.reader.problem(format!("error decoding '{path}'{place}: {error}"));
+            self.reader.problem(format!("error decoding '{path}': {error}{place}"));
             T::default()
         });
         Setting { section: self, path, value }
@@ -297,7 +405,7 @@ impl<'a> Section<'a> {
     }
 
     /// A text.
-    pub(super) fn text(&self, key: &str) -> Setting<'_, 'a, String> {
+    pub fn text(&self, key: &str) -> Setting<'_, 'a, String> {
         self.scalar(key, |text, _| Ok(text.to_owned()))
     }
 
@@ -316,12 +424,12 @@ impl<'a> Section<'a> {
     }
 
     /// A truth value.
-    pub(super) fn truth(&self, key: &str) -> Setting<'_, 'a, bool> {
+    pub fn truth(&self, key: &str) -> Setting<'_, 'a, bool> {
         self.scalar(key, |text, _| if text.is_empty() { Ok(false) } else { units::truth(text) })
     }
 
     /// A duration; an unquoted integer of the file counts nanoseconds.
-    pub(super) fn duration(&self, key: &str) -> Setting<'_, 'a, Duration> {
+    pub fn duration(&self, key: &str) -> Setting<'_, 'a, Duration> {
         self.scalar(key, |text, plain| match units::integer(text) {
             Ok(nanoseconds) if plain => {
                 let nanoseconds = u64::try_from(nanoseconds);
@@ -334,7 +442,7 @@ impl<'a> Section<'a> {
     }
 
     /// An integer that fits its type.
-    pub(super) fn number<T: TryFrom<i128> + Default>(&self, key: &str) -> Setting<'_, 'a, T> {
+    pub fn number<T: TryFrom<i128> + Default>(&self, key: &str) -> Setting<'_, 'a, T> {
         self.scalar(key, |text, _| {
             let value = if text.is_empty() { 0 } else { units::integer(text)? };
             T::try_from(value)
@@ -343,7 +451,7 @@ impl<'a> Section<'a> {
     }
 
     /// A size in bytes, which may have a suffix.
-    pub(super) fn size(&self, key: &str) -> Setting<'_, 'a, u32> {
+    pub fn size(&self, key: &str) -> Setting<'_, 'a, u32> {
         self.scalar(key, |text, _| if text.is_empty() { Ok(0) } else { units::size(text) })
     }
 
@@ -352,159 +460,10 @@ impl<'a> Section<'a> {
         self.scalar(key, |text, _| Ok(self.resolve(base, text)))
     }
 
-    /// A list of paths.
-    pub(super) fn paths(&self, key: &str, base: Base) -> Vec<PathBuf> {
-        let from_file = |_: &str, _: &[u8]| Err("takes paths, not {File: path}".to_owned());
-        self.list(key, from_file, |text| self.resolve(base, text))
-    }
-
     fn resolve(&self, base: Base, text: &str) -> PathBuf {
         match base {
             Base::SettingsFile if !text.is_empty() => self.directory().join(text),
             _ => PathBuf::from(text),
         }
     }
-
-    /// PEM certificates, given as text or as the file that holds them all.
-    pub(super) fn certificates(&self, key: &str) -> Vec<String> {
-        let split = |name: &str, bytes: &[u8]| {
-            let blocks = pem::parse_many(bytes).map_err(|error| format!("{name}: {error}"))?;
-            let certificates = blocks.iter().filter(|block| block.tag() == "CERTIFICATE");
-            Ok(certificates.map(pem::encode).collect())
-        };
-        self.list(key, split, |text: &str| text.to_owned())
-    }
-
-    fn list<T>(
-        &self,
-        key: &str,
-        from_file: impl Fn(&str, &[u8]) -> Result<Vec<String>, String>,
-        make: impl Fn(&str) -> T,
-    ) -> Vec<T> {
-        let path = self.path_of(key);
-        let texts = match self.source(key) {
-            Source::Absent => Ok(Vec::new()),
-            Source::Environment(text) => Ok(split_list(text)),
-            Source::File { name, bytes } => from_file(&name, &bytes),
-            Source::Tree(Node { value: Value::Scalar { text, .. }, .. }) => Ok(split_list(text)),
-            Source::Tree(Node { value: Value::Sequence(items), .. }) => items
-                .iter()
-                .map(|item| match &item.value {
-                    Value::Scalar { text, .. } => Ok(text.clone()),
-                    Value::Null => Ok(String::new()),
-                    _ => Err(format!("line {}: expected a text", item.line)),
-                })
-                .collect(),
-            Source::Tree(node) => Err(format!("line {}: expected a list", node.line)),
-        };
-        let texts = texts.unwrap_or_else(|error| {
-            self.reader.problem(format!("error decoding '{path}': {error}"));
-            Vec::new()
-        });
-        // PEM text would fill the log; the number of certificates tells enough.
-        let shown = if texts.iter().any(|text| text.contains("-----BEGIN")) {
-            format!("[{} certificates]", texts.len())
-        } else {
-            format!("[{}]", texts.join(" "))
-        };
-        self.reader.noted.borrow_mut().listing.push((path, shown));
-        texts.iter().map(|text| make(text)).collect()
-    }
 }
-
-/// `[a, b]` is a list, anything else one element, nothing none.
-fn split_list(text: &str) -> Vec<String> {
-    match text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        Some(inside) if inside.trim().is_empty() => Vec::new(),
-        Some(inside) => inside.split(',').map(|item| item.trim().to_owned()).collect(),
-        None if text.is_empty() => Vec::new(),
-        None => vec![text.to_owned()],
-    }
-}
-
-/// A value that was read and still needs to be told what to be when it is missing or zero.
-#[must_use]
-pub(super) struct Setting<'s, 'a, T> {
-    section: &'s Section<'a>,
-    path: String,
-    value: T,
-}
-
-impl<T: Default + PartialEq + Show> Setting<'_, '_, T> {
-    /// The value, or its type's zero.
-    pub(super) fn or_zero(self) -> T {
-        self.listed()
-    }
-
-    /// The value, or `default` when it is missing or zero.
-    pub(super) fn or(mut self, default: T) -> T {
-        if self.value == T::default() {
-            self.value = default;
-        }
-        self.listed()
-    }
-
-    /// As [`Setting::or`]; Fabric says in its log that it filled this default in.
-    pub(super) fn or_noted(mut self, default: T) -> T {
-        if self.value == T::default() {
-            let text = format!("{} unset, setting to {}", self.path, default.show().trim_matches('"'));
-            self.section.reader.noted.borrow_mut().remarks.push(text);
-            self.value = default;
-        }
-        self.listed()
-    }
-
-    /// The value, which the listing shows as stars.
-    pub(super) fn secret(self) -> T {
-        let shown = if self.value == T::default() { String::from("\"\"") } else { String::from("****") };
-        self.section.reader.noted.borrow_mut().listing.push((self.path, shown));
-        self.value
-    }
-
-    fn listed(self) -> T {
-        self.section.reader.noted.borrow_mut().listing.push((self.path, self.value.show()));
-        self.value
-    }
-}
-
-impl<T: Copy> Setting<'_, '_, Option<T>> {
-    /// The value that was chosen, or `default`, shown by its word in `words`.
-    pub(super) fn or_word(self, default: T, words: &[(&str, T)]) -> T
-    where
-        T: PartialEq,
-    {
-        let value = self.value.unwrap_or(default);
-        let word = words.iter().find(|(_, candidate)| *candidate == value).map_or("", |(word, _)| *word);
-        self.section.reader.noted.borrow_mut().listing.push((self.path, format!("{word:?}")));
-        value
-    }
-}
-
-/// How the listing shows a value: as Go does.
-pub(super) trait Show {
-    fn show(&self) -> String;
-}
-
-impl Show for String {
-    fn show(&self) -> String {
-        format!("\"{self}\"")
-    }
-}
-
-impl Show for PathBuf {
-    fn show(&self) -> String {
-        format!("\"{}\"", self.display())
-    }
-}
-
-impl Show for Duration {
-    fn show(&self) -> String {
-        units::show_duration(*self)
-    }
-}
-
-macro_rules! show_as_displayed {
-    ($($kind:ty)*) => { $(impl Show for $kind { fn show(&self) -> String { self.to_string() } })* };
-}
-
-show_as_displayed!(bool i16 i32 u16 u32 usize);

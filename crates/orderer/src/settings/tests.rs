@@ -179,6 +179,12 @@ fn anchors_and_merges() {
     assert!(settings.admin.tls.enabled);
     assert_eq!(settings.admin.tls.certificate, Path::new("other.pem"));
     assert_eq!(settings.operations.tls.certificate, Path::new("c.pem"));
+    // A merge counts where it stands; of several in a list the first wins.
+    let text = "Operations:\n  TLS: &a {Certificate: a.pem, PrivateKey: a.key}\nAdmin:\n  TLS: &b {Certificate: b.pem, ClientAuthRequired: true}\nGeneral:\n  TLS:\n    Certificate: own.pem\n    <<: [*b, *a]\n    PrivateKey: own.key\n";
+    let tls = read(text, &[]).unwrap().settings.general.tls;
+    assert_eq!(tls.certificate, Path::new("/cfg/b.pem"));
+    assert_eq!(tls.private_key, Path::new("/cfg/own.key"));
+    assert!(tls.client_auth_required);
 }
 
 /// Text, environment and the whole error.
@@ -196,32 +202,32 @@ const BAD: &[(&str, Variables<'_>, &str)] = &[
     (
         "General:\n  ListenPort: seven\n  TLS:\n    Enabeld: true\n",
         &[],
-        "Error unmarshalling config into struct: 2 error(s) decoding:\n\n* error decoding 'General.ListenPort' (line 2): parsing \"seven\": invalid syntax\n* 'General.TLS' has invalid keys: Enabeld (Enabeld in line 4)",
+        "Error unmarshalling config into struct: 2 error(s) decoding:\n\n* error decoding 'General.ListenPort': parsing \"seven\": invalid syntax (line 2)\n* 'General.TLS' has invalid keys: Enabeld (Enabeld in line 4)",
     ),
     (
         "General: {ListenPort: 65536}",
         &[],
-        "Error unmarshalling config into struct: 1 error(s) decoding:\n\n* error decoding 'General.ListenPort' (line 1): 65536 is out of range for u16",
+        "Error unmarshalling config into struct: 1 error(s) decoding:\n\n* error decoding 'General.ListenPort': 65536 is out of range for u16 (line 1)",
     ),
     (
         "General:\n  Authentication:\n    TimeWindow: \"15\"\n",
         &[],
-        "Error unmarshalling config into struct: 1 error(s) decoding:\n\n* error decoding 'General.Authentication.TimeWindow' (line 3): time: missing unit in duration \"15\"",
+        "Error unmarshalling config into struct: 1 error(s) decoding:\n\n* error decoding 'General.Authentication.TimeWindow': time: missing unit in duration \"15\" (line 3)",
     ),
     (
         "General: {}",
         &[("ORDERER_GENERAL_AUTHENTICATION_TIMEWINDOW", "15")],
-        "Error unmarshalling config into struct: 1 error(s) decoding:\n\n* error decoding 'General.Authentication.TimeWindow' (environment): time: missing unit in duration \"15\"",
+        "Error unmarshalling config into struct: 1 error(s) decoding:\n\n* error decoding 'General.Authentication.TimeWindow': time: missing unit in duration \"15\" (environment)",
     ),
     (
         "General: {MaxRecvMsgSize: 10 MB}",
         &[],
-        "Error unmarshalling config into struct: 1 error(s) decoding:\n\n* error decoding 'General.MaxRecvMsgSize' (line 1): parsing \"10 MB\": invalid syntax",
+        "Error unmarshalling config into struct: 1 error(s) decoding:\n\n* error decoding 'General.MaxRecvMsgSize': parsing \"10 MB\": invalid syntax (line 1)",
     ),
     (
         "ChannelParticipation: {MaxRequestBodySize: 4 GB}",
         &[],
-        "Error unmarshalling config into struct: 1 error(s) decoding:\n\n* error decoding 'ChannelParticipation.MaxRequestBodySize' (line 1): value '4 GB' overflows uint32",
+        "Error unmarshalling config into struct: 1 error(s) decoding:\n\n* error decoding 'ChannelParticipation.MaxRequestBodySize': value '4 GB' overflows uint32 (line 1)",
     ),
     (
         "General: {}",
@@ -241,17 +247,17 @@ const BAD: &[(&str, Variables<'_>, &str)] = &[
     (
         "General: {LocalMSPID: {Path: x}}",
         &[],
-        "Error unmarshalling config into struct: 1 error(s) decoding:\n\n* 'General.LocalMSPID' (line 1): expected one value, got a map",
+        "Error unmarshalling config into struct: 1 error(s) decoding:\n\n* 'General.LocalMSPID' expected one value, got a map (line 1)",
     ),
     (
         "General: {BootstrapMethod: magic}",
         &[],
-        "Error unmarshalling config into struct: 1 error(s) decoding:\n\n* error decoding 'General.BootstrapMethod' (line 1): \"magic\" is none of file, none",
+        "Error unmarshalling config into struct: 1 error(s) decoding:\n\n* error decoding 'General.BootstrapMethod': \"magic\" is none of file, none (line 1)",
     ),
     (
         "General: {Broadcast: {Acknowledge: maybe}}",
         &[],
-        "Error unmarshalling config into struct: 1 error(s) decoding:\n\n* error decoding 'General.Broadcast.Acknowledge' (line 1): \"maybe\" is none of committed, accepted",
+        "Error unmarshalling config into struct: 1 error(s) decoding:\n\n* error decoding 'General.Broadcast.Acknowledge': \"maybe\" is none of committed, accepted (line 1)",
     ),
     (
         "General: {BCCSP: {Default: PKCS11}}",
@@ -261,7 +267,7 @@ const BAD: &[(&str, Variables<'_>, &str)] = &[
     (
         "Kafka: {Version: 0.7}",
         &[],
-        "Error unmarshalling config into struct: 1 error(s) decoding:\n\n* error decoding 'Kafka.Version' (line 1): Unsupported Kafka version: '0.7'",
+        "Error unmarshalling config into struct: 1 error(s) decoding:\n\n* error decoding 'Kafka.Version': Unsupported Kafka version: '0.7' (line 1)",
     ),
     (
         "Admin: {TLS: {Enabled: true}}",

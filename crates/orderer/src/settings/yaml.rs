@@ -141,7 +141,6 @@ impl<'a> Builder<'a> {
 
     fn mapping(&mut self, depth: usize) -> Result<Vec<Entry>, YamlError> {
         let mut entries: Vec<Entry> = Vec::new();
-        let mut merged: Vec<Entry> = Vec::new();
         loop {
             let (event, span) = match self.next()? {
                 (Event::MappingEnd, _) => break,
@@ -156,32 +155,31 @@ impl<'a> Builder<'a> {
             let (event, value_span) = self.next()?;
             let node = self.node(event, value_span, depth + 1)?;
             if key == "<<" {
-                merge(&mut merged, node, &value_span)?;
-                continue;
+                merge(&mut entries, node, &value_span)?;
+            } else {
+                set(&mut entries, Entry { key, line: span.start.line(), node });
             }
-            // A key given twice has its last value, as in Fabric's reader.
-            entries.retain(|entry| entry.key != key);
-            entries.push(Entry { key, line: span.start.line(), node });
         }
-        merged.retain(|candidate| entries.iter().all(|entry| entry.key != candidate.key));
-        entries.extend(merged);
         Ok(entries)
     }
 }
 
+/// Takes an entry in. A key given twice has its last value, and a `<<` counts where it stands: both as
+/// in Fabric's reader (`gopkg.in/yaml.v2`).
+fn set(entries: &mut Vec<Entry>, entry: Entry) {
+    entries.retain(|known| known.key != entry.key);
+    entries.push(entry);
+}
+
 /// Takes in the entries of a `<<`: a mapping or a list of them, of which the first wins.
-fn merge(merged: &mut Vec<Entry>, node: Node, span: &Span) -> Result<(), YamlError> {
+fn merge(entries: &mut Vec<Entry>, node: Node, span: &Span) -> Result<(), YamlError> {
     match node.value {
-        Value::Mapping(entries) => {
-            for entry in entries {
-                if merged.iter().all(|known| known.key != entry.key) {
-                    merged.push(entry);
-                }
-            }
+        Value::Mapping(merged) => {
+            merged.into_iter().for_each(|entry| set(entries, entry));
             Ok(())
         }
-        Value::Sequence(items) => items.into_iter().try_for_each(|item| match item.value {
-            Value::Mapping(_) => merge(merged, item, span),
+        Value::Sequence(items) => items.into_iter().rev().try_for_each(|item| match item.value {
+            Value::Mapping(_) => merge(entries, item, span),
             _ => Err(error_at(span, "<< takes a mapping or a list of mappings")),
         }),
         _ => Err(error_at(span, "<< takes a mapping or a list of mappings")),
