@@ -1,6 +1,9 @@
 //! Compiles the `.proto` files in `proto/` with protox, so that no `protoc` is needed.
 
-use std::{error::Error, fs, path::Path};
+use std::{env, error::Error, fs, path::Path};
+
+use prost::Message;
+use prost_types::{FileDescriptorProto, FileDescriptorSet};
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
@@ -8,8 +11,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     collect(Path::new("proto"), &mut files)?;
     files.sort();
     let descriptors = protox::compile(&files, ["proto"])?;
+    let described = FileDescriptorSet {
+        file: descriptors.file.iter().filter(|file| is_fabric(file)).map(bare).collect(),
+    };
+    fs::write(Path::new(&env::var("OUT_DIR")?).join("fabric.descriptors"), described.encode_to_vec())?;
     tonic_prost_build::configure().bytes(".").btree_map(".").compile_fds(descriptors)?;
     Ok(())
+}
+
+/// Whether a file holds Fabric's messages as Fabric has them. The cluster's messages are not such:
+/// ours have more fields.
+fn is_fabric(file: &FileDescriptorProto) -> bool {
+    !file.name().starts_with("raft/") && file.name() != "orderer/cluster.proto"
+}
+
+/// A file without its comments.
+fn bare(file: &FileDescriptorProto) -> FileDescriptorProto {
+    FileDescriptorProto { source_code_info: None, ..file.clone() }
 }
 
 fn collect(folder: &Path, files: &mut Vec<String>) -> Result<(), Box<dyn Error>> {

@@ -142,7 +142,8 @@ fn group_end(message: &[u8], mut at: usize, number: u32) -> Result<usize, WireEr
     Ok(at)
 }
 
-fn varint_at(message: &[u8], at: usize) -> Result<(u64, usize), WireError> {
+/// The varint at `at`, and where it ends.
+pub(crate) fn varint_at(message: &[u8], at: usize) -> Result<(u64, usize), WireError> {
     let mut value = 0u64;
     for (i, byte) in message.get(at..).unwrap_or_default().iter().take(10).enumerate() {
         // The tenth byte holds the last of the 64 bits.

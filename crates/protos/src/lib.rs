@@ -27,10 +27,21 @@ pub mod msp {
     tonic::include_proto!("msp");
 }
 
-/// Package `protos`: the parts of Fabric's peer messages that channel configs hold.
+/// Package `protos`: Fabric's peer messages: transactions, chaincodes, and what channel configs
+/// hold of them.
 #[allow(clippy::module_inception)]
 pub mod peer {
     tonic::include_proto!("protos");
+}
+
+/// Package `rwset`: what a transaction has read and written.
+pub mod rwset {
+    tonic::include_proto!("rwset");
+}
+
+/// Package `kvrwset`: the same in one namespace.
+pub mod kvrwset {
+    tonic::include_proto!("kvrwset");
 }
 
 /// Package `raftpb`: etcd's raft messages, as sent between orderers and kept in the log.
@@ -41,6 +52,18 @@ pub mod raftpb {
 /// Package `walpb`: records of etcd's write-ahead log and snapshot files.
 pub mod walpb {
     tonic::include_proto!("walpb");
+}
+
+/// Fabric's messages, described by messages.
+pub mod descriptor {
+    pub use prost_types::{
+        DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet,
+        field_descriptor_proto,
+    };
+
+    /// A marshaled [`FileDescriptorSet`] of all files whose messages have the same fields in Fabric,
+    /// without their comments.
+    pub const FABRIC: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/fabric.descriptors"));
 }
 
 pub use prost::{DecodeError, Message};
