@@ -3,12 +3,13 @@
 
 mod bench;
 pub mod client;
+mod cryptogen;
 pub mod failure;
 mod heap;
 mod inspect;
 mod install_links;
-#[allow(dead_code)]
 mod kingpin;
+pub mod material;
 mod orderer;
 pub mod sandbox;
 mod size;

@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::Path};
 
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::{failure::Outcome, orderer};
+use crate::{cryptogen, failure::Outcome, orderer};
 
 /// A tool of Fabric's that this binary is as well: as `causeway NAME`, and when it is called `NAME`.
 pub(crate) struct Tool {
@@ -17,11 +17,14 @@ pub(crate) struct Tool {
 }
 
 /// All of them, in the order in which an operator needs them.
-pub(crate) const TOOLS: &[Tool] = &[Tool {
-    name: "orderer",
-    command: orderer::Arguments::command,
-    run: |words| orderer::run(orderer::Arguments::parse_from(words)),
-}];
+pub(crate) const TOOLS: &[Tool] = &[
+    Tool {
+        name: "orderer",
+        command: orderer::Arguments::command,
+        run: |words| orderer::run(orderer::Arguments::parse_from(words)),
+    },
+    Tool { name: "cryptogen", command: cryptogen::Arguments::command, run: cryptogen::run },
+];
 
 /// The tool that a command line is for, with its own part of it: the program has the tool's name, as a link
 /// to it does, or the first word is one.

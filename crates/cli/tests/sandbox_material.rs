@@ -36,8 +36,12 @@ fn now_unix() -> i64 {
 }
 
 fn signer(msp: &Path, mspid: &str) -> SigningIdentity {
-    let read = |file: &str| fs::read(msp.join(file)).unwrap();
-    SigningIdentity::from_pem(mspid, &read("signcerts/cert.pem"), &read("keystore/priv_sk")).unwrap()
+    let only_file = |directory: &str| {
+        let mut files: Vec<_> = files(&msp.join(directory)).into_values().collect();
+        assert_eq!(files.len(), 1, "{directory}");
+        files.remove(0)
+    };
+    SigningIdentity::from_pem(mspid, &only_file("signcerts"), &only_file("keystore")).unwrap()
 }
 
 fn genesis(layout: &Layout) -> Block {
@@ -231,8 +235,11 @@ fn a_broken_certificate_is_named_with_the_remedy() {
     let directory = tempfile::tempdir().unwrap();
     let layout = layout(directory.path(), 1);
     generate(&layout).unwrap();
-    let broken = directory.path().join("orderer-org/ca/cert.pem");
+    let broken = directory.path().join("orderer-org/ca/ca.orderer.sandbox-cert.pem");
     fs::write(&broken, "nonsense").unwrap();
     let error = generate(&layout).unwrap_err().to_string();
-    assert!(error.contains("orderer-org/ca/cert.pem") && error.contains("remove"), "{error}");
+    assert!(
+        error.contains("orderer-org/ca/ca.orderer.sandbox-cert.pem") && error.contains("remove"),
+        "{error}"
+    );
 }

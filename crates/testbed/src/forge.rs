@@ -15,13 +15,18 @@ pub fn now_unix() -> i64 {
     i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// An authority of the network, from its folder (`cert.pem`, `key.pem`).
+/// An authority of the network, from its folder (`NAME-cert.pem`, `priv_sk`).
 ///
 /// # Panics
 /// When there is none.
 pub fn authority(folder: &Path) -> CertificateAuthority {
-    let read = |name: &str| fs::read_to_string(folder.join(name)).expect("an authority's files can be read");
-    CertificateAuthority::from_pem(&read("cert.pem"), &read("key.pem")).expect("the authority can be used")
+    let read = |ending: &str| {
+        let mut files =
+            fs::read_dir(folder).expect("an authority has a folder").flatten().map(|entry| entry.path());
+        let file = files.find(|path| path.to_string_lossy().ends_with(ending)).expect("it has its files");
+        fs::read_to_string(file).expect("an authority's files can be read")
+    };
+    CertificateAuthority::from_pem(&read("-cert.pem"), &read("_sk")).expect("the authority can be used")
 }
 
 /// An authority that nobody knows.

@@ -177,7 +177,8 @@ fn keys_directories_and_ports_that_cannot_be_used_are_named() {
     let no_key = root.path().join("no-key-msp");
     fs::create_dir_all(no_key.join("signcerts")).unwrap();
     fs::create_dir_all(no_key.join("keystore")).unwrap();
-    fs::copy(place.directory.join("msp/signcerts/cert.pem"), no_key.join("signcerts/cert.pem")).unwrap();
+    let certificate = place.directory.join("msp/signcerts/node1.orderer.sandbox-cert.pem");
+    fs::copy(certificate, no_key.join("signcerts/cert.pem")).unwrap();
     fs::write(no_key.join("keystore/priv_sk"), stranger.private_key_pem()).unwrap();
     let no_key = no_key.display().to_string();
     let key = "ORDERER_GENERAL_TLS_PRIVATEKEY";

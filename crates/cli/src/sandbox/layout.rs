@@ -4,7 +4,7 @@
 //! DIR/sandbox.json              this layout; written last, so that its presence means "complete"
 //! DIR/CHANNEL.block             the channel's genesis block
 //! DIR/tls-ca.pem                root of all TLS certificates (nodes and clients)
-//! DIR/tls-ca/                   the same with its key
+//! DIR/tls-ca/                   the same with its key, as cryptogen names them: tlsca.sandbox-cert.pem, priv_sk
 //! DIR/orderer-org/ca/           CA certificate and key of the orderers' organisation (SandboxOrdererMSP)
 //! DIR/client-org/ca/            CA certificate and key of the clients' organisation (SandboxClientMSP)
 //! DIR/client/msp/               MSP directory of a client that may write to and read from the channel

@@ -1,12 +1,11 @@
 //! Makes what a sandbox stands on: organisations, certificates, the channel's genesis
 //! block and each node's settings, in the places that [`Layout`] names.
 //!
-//! Every file is written under another name and then renamed, and a private key before its
-//! certificate. So whatever stopped an earlier attempt, a certificate that is there is whole and has
-//! its key, and a second attempt keeps it and makes what is missing.
+//! Certificates and keys that are there are whole (see [`crate::material`]), so that a second attempt keeps
+//! them and makes what is missing.
 
 use std::{
-    fs, io,
+    fs,
     path::PathBuf,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -17,7 +16,7 @@ use channel::genesis::{
     PolicyRule, default_raft_options,
 };
 use identity::{
-    generate::{CertificateAuthority, GenerateError, KeyPair, Validity},
+    generate::SubjectAttributes,
     local::{LocalMspError, MspFiles, MspYaml, NodeOus, OrganizationalUnit},
 };
 use protos::{
@@ -26,10 +25,11 @@ use protos::{
     msp::MspConfig,
 };
 
-use crate::sandbox::layout::{CLIENT_MSPID, HOST, Layout, Node, ORDERER_MSPID};
-use files::Folder;
+use crate::{
+    material::{Authority, FileError, Folder, Issuers, Member, Role, UNFINISHED},
+    sandbox::layout::{CLIENT_MSPID, HOST, Layout, Node, ORDERER_MSPID},
+};
 
-mod files;
 mod settings;
 
 /// How long the nodes wait for more transactions before they cut a block. A person at a terminal
@@ -39,14 +39,9 @@ const BATCH_TIMEOUT: std::time::Duration = std::time::Duration::from_millis(250)
 /// Why the material of a sandbox can not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum MaterialError {
-    /// A file can not be read or written.
-    #[error("{path} can not be read or written: {source}", path = path.display())]
-    Io {
-        /// The file or directory.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
+    /// A file, certificate or key stands in the way.
+    #[error("{0}{remedy}", remedy = if let FileError::Certificate { path, .. } = .0 { format!("; remove {} to have it made anew", path.display()) } else { String::new() })]
+    File(#[from] FileError),
     /// The directory holds something that no sandbox has.
     #[error(
         "{dir} is not empty and holds no sandbox ({found} is in the way); choose another directory or empty it",
@@ -57,14 +52,6 @@ pub enum MaterialError {
         dir: PathBuf,
         /// The entry that does not belong there.
         found: String,
-    },
-    /// A certificate or key that is there can not be used, or a new one can not be made.
-    #[error("{path}: {source}; remove {path} to have it made anew", path = path.display())]
-    Certificate {
-        /// The certificate's file.
-        path: PathBuf,
-        /// What is wrong.
-        source: GenerateError,
     },
     /// An organisation's definition can not be put together.
     #[error("organisation {organization}: {source}")]
@@ -86,22 +73,23 @@ pub fn generate(layout: &Layout) -> Result<(), MaterialError> {
     refuse_foreign(layout)?;
     let now_unix = now_unix();
 
-    let tls = Authority::open(&root, "tls-ca", "tlsca.sandbox", "sandbox", now_unix)?;
+    let tls = authority(&root.folder("tls-ca")?, "tlsca.sandbox", "sandbox", now_unix)?;
     let orderers = Org::open(&root, "orderer-org", ORDERER_MSPID, "orderer.sandbox", now_unix)?;
     let clients = Org::open(&root, "client-org", CLIENT_MSPID, "client.sandbox", now_unix)?;
 
-    orderers.enrol(&root.folder("admin")?, "admin", "Admin@orderer.sandbox", &tls)?;
-    tls.issue_tls(&root.folder("admin")?.folder("tls")?, "client", "Admin@orderer.sandbox", &[])?;
-    clients.enrol(&root.folder("client")?, "client", "User1@client.sandbox", &tls)?;
-    tls.issue_tls(&root.folder("client")?.folder("tls")?, "client", "User1@client.sandbox", &[])?;
+    let admin = Member { name: "Admin@orderer.sandbox", role: Role::Admin, hosts: &[] };
+    orderers.issuers(&tls).enrol(&root.folder("admin")?, &admin, None)?;
+    let client = Member { name: "User1@client.sandbox", role: Role::Client, hosts: &[] };
+    clients.issuers(&tls).enrol(&root.folder("client")?, &client, None)?;
 
     let mut consenters = Vec::new();
     for node in &layout.nodes {
         let folder = root.folder(&node.name)?;
-        let name = format!("{}.orderer.sandbox", node.name);
-        orderers.enrol(&folder, "orderer", &name, &tls)?;
         let hosts = [HOST.to_owned(), "localhost".to_owned(), node.name.clone()];
-        let certificate = Bytes::from(tls.issue_tls(&folder.folder("tls")?, "server", &name, &hosts)?);
+        let name = format!("{}.orderer.sandbox", node.name);
+        let member = Member { name: &name, role: Role::Orderer, hosts: &hosts };
+        let enrolled = orderers.issuers(&tls).enrol(&folder, &member, None)?;
+        let certificate = Bytes::from(enrolled.tls_certificate);
         folder.write("orderer.yaml", settings::text(&folder, node).as_bytes())?;
         consenters.push(Consenter {
             host: HOST.to_owned(),
@@ -115,7 +103,7 @@ pub fn generate(layout: &Layout) -> Result<(), MaterialError> {
     let nonce = Bytes::from(rand::random::<[u8; 24]>().to_vec());
     let block = description.block(now_unix, nonce)?;
     root.write(&format!("{}.block", layout.channel), &block.encode_to_vec())?;
-    root.write("tls-ca.pem", tls.certificate().as_bytes())
+    Ok(root.write("tls-ca.pem", tls.certificate().as_bytes())?)
 }
 
 /// A directory may be new, empty, or hold (part of) a sandbox.
@@ -125,10 +113,10 @@ fn refuse_foreign(layout: &Layout) -> Result<(), MaterialError> {
             .contains(&name)
             || name.strip_prefix("node").is_some_and(|number| number.parse::<u16>().is_ok())
             || name.ends_with(".block")
-            || name.ends_with(files::UNFINISHED)
+            || name.ends_with(UNFINISHED)
     };
     let dir = &layout.root;
-    let io_error = |source| MaterialError::Io { path: dir.clone(), source };
+    let io_error = |source| FileError::Io { path: dir.clone(), source };
     for entry in fs::read_dir(dir).map_err(io_error)? {
         let found = entry.map_err(io_error)?.file_name().to_string_lossy().into_owned();
         if !ours(&found) {
@@ -143,54 +131,9 @@ fn now_unix() -> i64 {
     i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// A certificate authority that is kept in a folder.
-struct Authority {
-    authority: CertificateAuthority,
-    /// Of what it issues.
-    validity: Validity,
-}
-
-impl Authority {
-    fn open(
-        parent: &Folder,
-        name: &str,
-        common_name: &str,
-        organization: &str,
-        now_unix: i64,
-    ) -> Result<Self, MaterialError> {
-        let folder = parent.folder(name)?;
-        let in_certificate =
-            |source| MaterialError::Certificate { path: folder.path().join("cert.pem"), source };
-        let authority = match folder.key_pair("cert.pem", "key.pem")? {
-            Some(pair) => CertificateAuthority::from_pem(&pair.certificate_pem, &pair.private_key_pem),
-            None => CertificateAuthority::new(common_name, organization, now_unix),
-        }
-        .map_err(in_certificate)?;
-        let pair = KeyPair {
-            certificate_pem: authority.certificate_pem().to_owned(),
-            private_key_pem: authority.private_key_pem().to_owned(),
-        };
-        folder.write_key_pair("cert.pem", "key.pem", &pair)?;
-        Ok(Self { authority, validity: Validity::from_now(now_unix) })
-    }
-
-    fn certificate(&self) -> &str {
-        self.authority.certificate_pem()
-    }
-
-    /// Puts `NAME.crt`, `NAME.key` and this CA's `ca.crt` into `folder`; gives the certificate.
-    fn issue_tls(
-        &self,
-        folder: &Folder,
-        name: &str,
-        common_name: &str,
-        hosts: &[String],
-    ) -> Result<String, MaterialError> {
-        let (certificate, key) = (format!("{name}.crt"), format!("{name}.key"));
-        folder.ensure_key_pair(&certificate, &key, ("ca.crt", self.certificate()), || {
-            self.authority.issue_tls(common_name, hosts, self.validity)
-        })
-    }
+/// The CA of that name in this folder, made if it is not there yet.
+fn authority(folder: &Folder, name: &str, organization: &str, now_unix: i64) -> Result<Authority, FileError> {
+    Authority::ensure(folder, name, organization, &SubjectAttributes::default(), now_unix)
 }
 
 /// An organisation: its CA and its MSP id.
@@ -206,30 +149,13 @@ impl Org {
         mspid: &'static str,
         domain: &str,
         now_unix: i64,
-    ) -> Result<Self, MaterialError> {
-        let ca = Authority::open(&root.folder(name)?, "ca", &format!("ca.{domain}"), domain, now_unix)?;
-        Ok(Self { mspid, ca })
+    ) -> Result<Self, FileError> {
+        let folder = root.folder(name)?.folder("ca")?;
+        Ok(Self { mspid, ca: authority(&folder, &format!("ca.{domain}"), domain, now_unix)? })
     }
 
-    /// Puts the MSP directory `msp` of a new member with this role into `folder`.
-    fn enrol(
-        &self,
-        folder: &Folder,
-        role: &str,
-        common_name: &str,
-        tls: &Authority,
-    ) -> Result<(), MaterialError> {
-        let msp = folder.folder("msp")?;
-        msp.folder("cacerts")?;
-        msp.folder("tlscacerts")?.write("tlsca-cert.pem", tls.certificate().as_bytes())?;
-        msp.write("config.yaml", settings::NODE_OUS.as_bytes())?;
-        msp.folder("keystore")?;
-        msp.folder("signcerts")?;
-        let issuer = ("cacerts/ca-cert.pem", self.ca.certificate());
-        msp.ensure_key_pair("signcerts/cert.pem", "keystore/priv_sk", issuer, || {
-            self.ca.authority.issue_identity(common_name, Some(role), self.ca.validity)
-        })?;
-        Ok(())
+    fn issuers<'a>(&'a self, tls_ca: &'a Authority) -> Issuers<'a> {
+        Issuers { ca: &self.ca, tls_ca, node_ous: true }
     }
 
     /// The organisation as it stands in channel configs.
@@ -247,8 +173,8 @@ impl Org {
         };
         let tls_ca = Bytes::copy_from_slice(tls.certificate().as_bytes());
         let files = MspFiles {
-            cacerts: vec![("ca-cert.pem".to_owned(), ca.clone())],
-            tlscacerts: vec![("tlsca-cert.pem".to_owned(), tls_ca)],
+            cacerts: vec![(self.ca.certificate_file(), ca.clone())],
+            tlscacerts: vec![(tls.certificate_file(), tls_ca)],
             config_yaml: Some(MspYaml { node_ous: Some(node_ous), ..MspYaml::default() }),
             ..MspFiles::default()
         };

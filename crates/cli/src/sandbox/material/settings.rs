@@ -2,26 +2,10 @@
 
 use std::path::Path;
 
-use super::files::Folder;
-use crate::sandbox::layout::{HOST, Node};
-
-/// `config.yaml` of an MSP directory: the organizational unit of a certificate tells its role.
-pub(super) const NODE_OUS: &str = "\
-NodeOUs:
-  Enable: true
-  ClientOUIdentifier:
-    Certificate: cacerts/ca-cert.pem
-    OrganizationalUnitIdentifier: client
-  PeerOUIdentifier:
-    Certificate: cacerts/ca-cert.pem
-    OrganizationalUnitIdentifier: peer
-  AdminOUIdentifier:
-    Certificate: cacerts/ca-cert.pem
-    OrganizationalUnitIdentifier: admin
-  OrdererOUIdentifier:
-    Certificate: cacerts/ca-cert.pem
-    OrganizationalUnitIdentifier: orderer
-";
+use crate::{
+    material::Folder,
+    sandbox::layout::{HOST, Node},
+};
 
 /// `orderer.yaml` of a node that lives in `folder`. Fabric reads some paths relative to this file
 /// and some relative to where the node was started; so all of them are absolute.
