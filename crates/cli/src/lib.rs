@@ -11,6 +11,7 @@ mod install_links;
 mod kingpin;
 pub mod material;
 mod orderer;
+mod osnadmin;
 pub mod sandbox;
 mod size;
 mod submit;

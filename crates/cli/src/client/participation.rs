@@ -52,8 +52,73 @@ pub enum ParticipationError {
     },
 }
 
+/// What can be asked of the API.
+#[derive(Debug, Clone, Copy)]
+pub enum Question<'a> {
+    /// To join the channel of this genesis or config block.
+    Join(&'a [u8]),
+    /// For the channels that the node takes part in.
+    List,
+    /// For what it says about one of them.
+    Channel(&'a str),
+    /// To leave a channel and to forget it.
+    Remove(&'a str),
+}
+
+impl Question<'_> {
+    /// The request's method.
+    pub fn method(&self) -> Method {
+        match self {
+            Self::Join(_) => Method::POST,
+            Self::List | Self::Channel(_) => Method::GET,
+            Self::Remove(_) => Method::DELETE,
+        }
+    }
+
+    /// The request's path.
+    pub fn path(&self) -> String {
+        match self {
+            Self::Join(_) | Self::List => CHANNELS.to_owned(),
+            Self::Channel(channel) | Self::Remove(channel) => format!("{CHANNELS}/{}", escaped(channel)),
+        }
+    }
+}
+
+/// Asks, and gives the answer as it comes.
+pub async fn ask(admin: &Endpoint, question: Question<'_>) -> Result<HttpAnswer, HttpError> {
+    let (content_type, body) = match question {
+        Question::Join(block) => {
+            let (content_type, body) = form(block);
+            (Some(content_type), body)
+        }
+        _ => (None, Bytes::new()),
+    };
+    let request = HttpRequest {
+        method: question.method(),
+        path: &question.path(),
+        content_type: content_type.as_deref(),
+        body,
+    };
+    send(admin, request).await
+}
+
 /// Joins the node to the channel of this genesis or config block.
 pub async fn join(admin: &Endpoint, config_block: &[u8]) -> Result<ChannelInfo, ParticipationError> {
+    let answer = ask(admin, Question::Join(config_block)).await?;
+    parse(admin, accepted(admin, StatusCode::CREATED, answer)?)
+}
+
+/// What the node says about one channel; `None` when it does not take part in it.
+pub async fn channel(admin: &Endpoint, channel: &str) -> Result<Option<ChannelInfo>, ParticipationError> {
+    let answer = ask(admin, Question::Channel(channel)).await?;
+    if answer.status == StatusCode::NOT_FOUND {
+        return Ok(None);
+    }
+    parse(admin, accepted(admin, StatusCode::OK, answer)?).map(Some)
+}
+
+/// The form that joins a node, and its type.
+fn form(config_block: &[u8]) -> (String, Bytes) {
     let boundary = boundary_for(config_block);
     let mut body = BytesMut::new();
     body.put(format!("--{boundary}\r\n").as_bytes());
@@ -61,24 +126,20 @@ pub async fn join(admin: &Endpoint, config_block: &[u8]) -> Result<ChannelInfo, 
     body.put(&b"Content-Type: application/octet-stream\r\n\r\n"[..]);
     body.put(config_block);
     body.put(format!("\r\n--{boundary}--\r\n").as_bytes());
-    let content_type = format!("multipart/form-data; boundary={boundary}");
-    let request = HttpRequest {
-        method: Method::POST,
-        path: CHANNELS,
-        content_type: Some(&content_type),
-        body: body.freeze(),
-    };
-    let answer = send(admin, request).await?;
-    parse(admin, accepted(admin, StatusCode::CREATED, answer)?)
+    (format!("multipart/form-data; boundary={boundary}"), body.freeze())
 }
 
-/// What the node says about one channel; `None` when it does not take part in it.
-pub async fn channel(admin: &Endpoint, channel: &str) -> Result<Option<ChannelInfo>, ParticipationError> {
-    let answer = send(admin, HttpRequest::get(&format!("{CHANNELS}/{channel}"))).await?;
-    if answer.status == StatusCode::NOT_FOUND {
-        return Ok(None);
-    }
-    parse(admin, accepted(admin, StatusCode::OK, answer)?).map(Some)
+/// The text with what may not stand in a path escaped. Channels have names without such characters; the node
+/// is to be the one who says so.
+fn escaped(segment: &str) -> String {
+    segment
+        .bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+            _ if b"-._~!$&'()*+,;=:@/".contains(&byte) => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
 }
 
 /// A boundary that does not occur in the content.

@@ -19,6 +19,11 @@ pub enum TlsError {
     Read { path: PathBuf, source: io::Error },
     #[error("{path} does not hold a {what} in PEM form", path = path.display())]
     Pem { path: PathBuf, what: &'static str },
+    #[error(
+        "{path} is encrypted; give the key without its password, as from \
+         `openssl pkey -in {path} -out key.pem`", path = path.display()
+    )]
+    Encrypted { path: PathBuf },
     #[error("{path} holds a certificate that cannot be trusted", path = path.display())]
     Untrusted { path: PathBuf, source: rustls::Error },
     #[error(
@@ -69,8 +74,7 @@ impl Tls {
         let chain = certificates(identity.certificate)?;
         // `certificates` gives at least one.
         let certificate_hash = Bytes::copy_from_slice(&Sha256::digest(&chain[0]));
-        let key = PrivateKeyDer::from_pem_slice(&read(identity.key)?)
-            .map_err(|_| TlsError::Pem { path: identity.key.to_owned(), what: "private key" })?;
+        let key = private_key(identity.key)?;
         let config =
             builder.with_client_auth_cert(chain, key).map_err(|source| TlsError::ClientIdentity {
                 certificate: identity.certificate.to_owned(),
@@ -106,4 +110,17 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         Ok(found) if !found.is_empty() => Ok(found),
         _ => Err(TlsError::Pem { path: path.to_owned(), what: "certificate" }),
     }
+}
+
+/// The private key of a PEM file.
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let bytes = read(path)?;
+    PrivateKeyDer::from_pem_slice(&bytes).map_err(|_| {
+        // PKCS#8 says it in the label, the older form in a header.
+        let encrypted = bytes.windows(9).any(|window| window == b"ENCRYPTED");
+        match encrypted {
+            true => TlsError::Encrypted { path: path.to_owned() },
+            false => TlsError::Pem { path: path.to_owned(), what: "private key" },
+        }
+    })
 }
