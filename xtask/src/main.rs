@@ -1,6 +1,7 @@
 //! The project's own chores, run as `cargo xtask <name>`.
 
 mod deny;
+mod docs;
 mod python;
 mod run;
 mod test;
@@ -14,6 +15,7 @@ Usage: cargo xtask <name> [arguments]
 
   test [FILTER] [-- ARGS]   all tests; sets up what they need and says so
   soak [SEEDS]              the fault tests and simulations again, with many seeds (default 200)
+  docs [--check]            manual pages and shell completions in docs/; --check: are they those of the code?
   deny                      licences, sources and advisories of the dependencies
 ";
 
@@ -22,6 +24,11 @@ fn main() -> ExitCode {
     let outcome = match arguments.next().as_deref() {
         Some("test") => test::test(arguments.collect()),
         Some("soak") => test::soak(arguments.next()),
+        Some("docs") => match arguments.next().as_deref() {
+            None => docs::docs(false),
+            Some("--check") => docs::docs(true),
+            Some(other) => Err(format!("docs takes --check, not {other}")),
+        },
         Some("deny") => deny::check(),
         Some("help" | "--help" | "-h") | None => {
             print!("{HELP}");

@@ -1,7 +1,7 @@
 //! The test entry: everything that the tests need, then the tests.
 
 use crate::python;
-use crate::run::{cargo, run, workspace};
+use crate::run::{cargo, run, target_folder};
 
 /// Builds the `causeway` binary, makes the Python client's environment and runs all tests.
 ///
@@ -33,10 +33,6 @@ fn prepared(without_python: bool) -> Result<std::process::Command, String> {
         tests.env("CAUSEWAY_PYTHON", python);
     }
     Ok(tests)
-}
-
-fn target_folder() -> std::path::PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), Into::into)
 }
 
 fn take(arguments: &mut Vec<String>, flag: &str) -> bool {

@@ -4,6 +4,7 @@
 mod bench;
 pub mod client;
 mod cryptogen;
+mod documents;
 pub mod failure;
 mod heap;
 mod inspect;
@@ -46,6 +47,9 @@ enum Command {
     Bench(bench::Arguments),
     Sandbox(sandbox::Arguments),
     InstallLinks(install_links::Arguments),
+    Completions(documents::CompletionArguments),
+    #[command(hide = true)]
+    WriteDocuments(documents::DocumentArguments),
     #[command(hide = true)]
     SandboxNode(sandbox::child::Arguments),
 }
@@ -66,9 +70,12 @@ pub fn main() -> ExitCode {
 
 /// Everything that the binary understands, Fabric's tools among it.
 pub fn command() -> clap::Command {
-    TOOLS
-        .iter()
-        .fold(Arguments::command(), |command, tool| command.subcommand((tool.command)().name(tool.name)))
+    TOOLS.iter().fold(own_command(), |command, tool| command.subcommand((tool.command)().name(tool.name)))
+}
+
+/// What the binary understands besides Fabric's tools.
+fn own_command() -> clap::Command {
+    Arguments::command()
 }
 
 fn run(words: Vec<OsString>) -> Outcome {
@@ -80,6 +87,8 @@ fn run(words: Vec<OsString>) -> Outcome {
         Command::Bench(arguments) => bench::run(arguments),
         Command::Sandbox(arguments) => sandbox::run(arguments),
         Command::InstallLinks(arguments) => install_links::run(arguments),
+        Command::Completions(arguments) => documents::completions(arguments),
+        Command::WriteDocuments(arguments) => documents::write(arguments),
         Command::SandboxNode(arguments) => sandbox::child::run(arguments),
     }
 }

@@ -216,16 +216,6 @@ const CASES: &[Case] = &[
     },
     // The clients
     Case {
-        words: "submit --orderer 127.0.0.1:1 --channel ch --msp-dir MSP --mspid Org --count 1",
-        code: 1,
-        says: &["causeway: no connection to 127.0.0.1:1: is an orderer running there?"],
-    },
-    Case {
-        words: "watch --orderer 127.0.0.1:1 --channel ch --msp-dir MSP --mspid Org",
-        code: 1,
-        says: &["causeway: no connection to 127.0.0.1:1: is an orderer running there?"],
-    },
-    Case {
         words: "submit --orderer a:1 --channel ch --msp-dir missing --mspid Org --count 1",
         code: 1,
         says: &["missing/signcerts", "--msp-dir must be a Fabric MSP directory"],
