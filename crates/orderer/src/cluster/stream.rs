@@ -105,7 +105,7 @@ enum State {
         queue: mpsc::Sender<Item>,
         connection: Option<Connection>,
         failures: u32,
-        _task: AbortOnDropHandle<()>,
+        task: AbortOnDropHandle<()>,
     },
     ShutDown,
 }
@@ -201,9 +201,19 @@ impl OutgoingStream {
         is_written.await.map_err(|_| self.shared.aborted())
     }
 
-    /// Ends the stream for good.
+    /// Ends the stream for good, at once.
     pub fn shut_down(&self) {
         *self.shared.state.lock() = State::ShutDown;
+    }
+
+    /// Ends the stream for good once what is queued has been sent: a consenter that is removed learns of
+    /// it from the last messages to it.
+    pub fn finish(&self) {
+        let last = std::mem::replace(&mut *self.shared.state.lock(), State::ShutDown);
+        if let State::Open { queue, task, .. } = last {
+            drop(queue);
+            self.shared.runtime.spawn(tokio::time::timeout(self.shared.options.rpc_timeout, task));
+        }
     }
 }
 
@@ -222,8 +232,8 @@ impl Shared {
                 let (queue, items) = mpsc::channel(self.options.queue_length.max(1));
                 let task = self.runtime.spawn(self.clone().run(items));
                 let opened = queue.clone();
-                *state =
-                    State::Open { queue, connection: None, failures, _task: AbortOnDropHandle::new(task) };
+                let task = AbortOnDropHandle::new(task);
+                *state = State::Open { queue, connection: None, failures, task };
                 Ok(opened)
             }
         }

@@ -129,8 +129,9 @@ impl Transport for ClusterTransport {
                 tracing::info!(target: "orderer.common.cluster",
                     "Deactivated node {id} who's endpoint is {}:{} as it's removed from membership",
                     stub.peer.host, stub.peer.port);
-            }
-            if stubs.get(id).is_none_or(|kept| !Arc::ptr_eq(kept, stub)) {
+                stub.consensus.finish();
+                stub.transaction.finish();
+            } else if !stubs.get(id).is_some_and(|kept| Arc::ptr_eq(kept, stub)) {
                 stub.consensus.shut_down();
                 stub.transaction.shut_down();
             }

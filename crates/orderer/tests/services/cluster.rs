@@ -280,6 +280,27 @@ async fn blocks_are_pulled_by_those_who_may_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_removed_gets_the_last_messages() {
+    let (org, directory) = (Org::new(), TempDir::new().unwrap());
+    let keys = org.tls_files(directory.path(), "other");
+    let (received, mut arriving) = mpsc::unbounded_channel();
+    let other = Other::start(&keys, 0, Some(received)).await;
+    let transport = transport(&org, LIMIT);
+    transport.configure(CHANNEL, vec![peer(other.port, &keys)]);
+    for number in 0..3_u8 {
+        transport.send_consensus(CHANNEL, 2, consensus(vec![number])).unwrap();
+    }
+    transport.configure(CHANNEL, Vec::new());
+    let unknown = transport.send_consensus(CHANNEL, 2, consensus(vec![])).unwrap_err();
+    assert_eq!(unknown.to_string(), "node 2 doesn't exist in channel testchannel's membership");
+    for number in 0..3_u8 {
+        let arrived = tokio::time::timeout(LIMIT, arriving.recv()).await.expect("it was cut off");
+        assert_eq!(arrived.unwrap().payload, Some(Payload::ConsensusRequest(consensus(vec![number]))));
+    }
+    other.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_follower_replicates_and_serves_nobody() {
     let org = Arc::new(Org::new());
     let (leader, follower) = (
