@@ -186,6 +186,10 @@ impl BlockSource for Puller {
     async fn pull(&self, first: u64, last_inclusive: Option<u64>) -> Result<BlockStream, SourceError> {
         let (mut reached, failed) = self.probe_all().await;
         reached.shuffle(&mut rand::rng());
+        // Whoever has all that is wanted comes first: what others do not have yet, or never will because
+        // they take no part any more, would be waited for.
+        let wanted = last_inclusive.unwrap_or(first);
+        reached.sort_by_key(|probed| probed.last_number < wanted);
         let mut tried = Vec::new();
         for probed in reached {
             let Probed { endpoint, last_number, connection } = probed;
@@ -251,7 +255,8 @@ impl Pulling {
     fn into_stream(self) -> BlockStream {
         let blocks = futures::stream::unfold(Some(self), |pulling| async {
             let mut pulling = pulling?;
-            if pulling.last_inclusive.is_some_and(|last| pulling.next > last) {
+            // A bounded pull takes what there is, and the user asks again for the rest.
+            if pulling.last_inclusive.is_some_and(|last| pulling.next > last.min(pulling.last_probed)) {
                 return None;
             }
             let block = pulling.next_block().await;

@@ -280,6 +280,46 @@ async fn blocks_are_pulled_by_those_who_may_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_all_that_is_wanted_is_asked_first() {
+    let org = Arc::new(Org::new());
+    let (ahead, behind) = (
+        TestNode::of(org.clone(), &tls_section(false)).await,
+        TestNode::of(org.clone(), &tls_section(false)).await,
+    );
+    for (node, transactions) in [(&ahead, 3_u8), (&behind, 1)] {
+        node.join_alone(CHANNEL).await;
+        let mut call = node.client().await.broadcast().await;
+        for number in 0..transactions {
+            call.send(&transaction(&org.member("client"), &[number]));
+            assert_eq!(call.answer().await.0, BlockStatus::Success);
+        }
+    }
+    let both = [&ahead, &behind].map(|node| consenter(node.port(), &node.tls.pair.certificate_pem));
+    let config = Bundle::from_config_block(&org.genesis(CHANNEL, both.to_vec(), 1)).unwrap();
+    let options = PullerOptions {
+        dialer: dialer(None),
+        root_cas: Vec::new(),
+        signer: Arc::new(org.member("orderer")),
+        pull_timeout: LIMIT,
+        messages: MESSAGES,
+    };
+    let source = Pullers::new(options).for_channel(CHANNEL, &config);
+    let pulled = |first, last| {
+        let source = source.clone();
+        let all = async move {
+            let blocks = source.pull(first, Some(last)).await.unwrap();
+            blocks.map(|block| block.unwrap().number()).collect::<Vec<_>>().await
+        };
+        async { tokio::time::timeout(LIMIT, all).await.expect("it waits for what nobody has") }
+    };
+    for _ in 0..8 {
+        assert_eq!(pulled(1, 3).await, [1, 2, 3]);
+    }
+    ahead.node.stop().await;
+    assert_eq!(pulled(1, 3).await, [1], "the rest is asked for again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_is_removed_gets_the_last_messages() {
     let (org, directory) = (Org::new(), TempDir::new().unwrap());
     let keys = org.tls_files(directory.path(), "other");
