@@ -465,8 +465,12 @@ fn bundle_of(channel: &str, block: &EncodedBlock) -> Result<Bundle, ChannelError
     })
 }
 
-/// The genesis block of the channel that an ORDERER_TRANSACTION makes.
-fn created_channel(block: &EncodedBlock) -> Result<EncodedBlock, DecodeError> {
+/// The genesis block of the channel that a block of the system channel with an ORDERER_TRANSACTION makes.
+///
+/// # Errors
+///
+/// When the transaction does not decode.
+pub fn created_channel(block: &EncodedBlock) -> Result<EncodedBlock, DecodeError> {
     let transaction = block.data().first().cloned().unwrap_or_default();
     let inner = Payload::decode(Envelope::decode(transaction)?.payload)?.data;
     Ok(EncodedBlock::from_block(block::new_block(0, Bytes::new(), vec![inner])))

@@ -10,6 +10,7 @@ pub mod channel_state;
 pub mod follower;
 pub mod inactive;
 pub mod metrics;
+pub mod onboarding;
 pub mod raft;
 mod replicate;
 pub mod segment;

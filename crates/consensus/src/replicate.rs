@@ -3,7 +3,7 @@
 use std::{ops::ControlFlow, sync::Arc};
 
 use channel::{
-    block::EncodedBlock,
+    block::{self, EncodedBlock},
     replication::{ChainVerifier, ReplicationError},
 };
 use futures::StreamExt;
@@ -20,7 +20,7 @@ const RUN_BYTES: usize = 4 << 20;
 
 /// Why pulling ended early.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum PullError {
+pub enum PullError {
     /// Nobody delivers; try again.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -109,4 +109,37 @@ async fn verify_and_keep(
     });
     // Joining fails only when the runtime is shut down or the work panicked.
     work.await.unwrap_or(Err(PullError::Stopping))
+}
+
+/// Pulls the newest configuration block that the other orderers have, unverified. Those who do not let
+/// this node read do not say how much they have either: they are asked for block `next`, and refuse.
+pub(crate) async fn newest_config_block(
+    source: &dyn BlockSource,
+    next: u64,
+) -> Result<Arc<EncodedBlock>, SourceError> {
+    let newest = source.heights().await.into_iter().filter_map(|(_, height)| height.checked_sub(1)).max();
+    let Some(newest) = newest else {
+        drop(source.pull(next, None).await?);
+        let reason = "no orderer of the channel says how many blocks it has".to_owned();
+        return Err(SourceError::Unreachable { first: next, reason });
+    };
+    let last = pull_one(source, newest).await?;
+    if newest == 0 {
+        return Ok(last);
+    }
+    let number =
+        block::last_config_index(last.block()).map_err(|error| SourceError::Faulty(error.to_string()))?;
+    if number == newest { Ok(last) } else { pull_one(source, number).await }
+}
+
+async fn pull_one(source: &dyn BlockSource, number: u64) -> Result<Arc<EncodedBlock>, SourceError> {
+    let mut stream = source.pull(number, Some(number)).await?;
+    match stream.next().await {
+        Some(Ok(block)) if block.number() == number => Ok(block),
+        Some(Ok(block)) => {
+            Err(SourceError::Faulty(format!("block [{}] instead of [{number}]", block.number())))
+        }
+        Some(Err(error)) => Err(error),
+        None => Err(SourceError::Faulty("nothing".to_owned())),
+    }
 }

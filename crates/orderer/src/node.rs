@@ -9,6 +9,7 @@ mod security;
 
 use std::{io, sync::Arc, time::Duration};
 
+use consensus::onboarding::Patience;
 use identity::{local::LocalMspError, signing::SigningIdentity};
 use storage::ledger::{LedgerObserver, LedgerOptions, LedgerStore, StoreError};
 use tokio::{
@@ -38,7 +39,7 @@ use crate::{
     logging::Logging,
     metrics::Metrics,
     operations::{self, Operations},
-    registrar::{BootstrapError, Registrar, RegistrarParts, bootstrap},
+    registrar::{BootstrapError, OnboardingError, Registrar, RegistrarParts, Replication, bootstrap},
     settings::{BootstrapMethod, MetricsProvider, Settings},
     tls::TlsError,
     trace_dir::TraceDir,
@@ -96,6 +97,9 @@ pub enum NodeError {
     /// The system channel cannot be made.
     #[error(transparent)]
     Bootstrap(#[from] BootstrapError),
+    /// The channels of a running network cannot be replicated.
+    #[error(transparent)]
+    Onboarding(#[from] OnboardingError),
     /// The system refuses signal handlers or threads.
     #[error("the system refuses what the node needs: {0}")]
     System(#[from] io::Error),
@@ -183,6 +187,7 @@ impl Node {
 
         let members = Arc::new(Members::default());
         let registrar = Registrar::new(parts(settings, &security, signer.clone(), store, &members, &metrics));
+        registrar.onboard().await?;
         let starting = registrar.clone();
         let started = tokio::task::spawn_blocking(move || starting.start()).await;
         started.map_err(io::Error::other)??;
@@ -337,6 +342,13 @@ fn parts(
         sources: Arc::new(sources),
         trust: security.trust.clone(),
         checks_expiration: !general.authentication.no_expiration_checks,
+        replication: Replication {
+            patience: Patience {
+                attempts: cluster.replication_max_retries,
+                pause: cluster.replication_retry_timeout,
+            },
+            refresh_interval: cluster.replication_background_refresh_interval,
+        },
         metrics: metrics.clone(),
     }
 }

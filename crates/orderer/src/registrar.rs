@@ -2,17 +2,20 @@
 //!
 //! - [`channels`] is what Broadcast, Deliver and Step look at; [`participation`] what operators ask.
 //! - `open` brings a channel up from its ledger, `join` and `removal` change which there are,
-//!   `events` reacts to what chains report, `trust` follows the channels' TLS roots.
+//!   `onboarding` and `tracking` replicate channels where there is a system channel, `events` reacts
+//!   to what chains report, `trust` follows the channels' TLS roots.
 //!
 //! Rules and texts: Fabric's `orderer/common/multichannel/registrar.go`.
 
 pub mod channels;
 mod events;
 mod join;
+mod onboarding;
 mod open;
 pub mod participation;
 mod removal;
 mod system;
+mod tracking;
 mod trust;
 
 use std::{
@@ -36,6 +39,7 @@ use tokio::runtime::Handle;
 
 use crate::metrics::Metrics;
 pub use channels::{ChannelHandle, Channels};
+pub use onboarding::{OnboardingError, Replication};
 pub use participation::{ChannelInfo, ChannelList, Participation, ParticipationError};
 pub use system::{BootstrapError, bootstrap};
 pub use trust::TrustPools;
@@ -61,6 +65,8 @@ pub struct RegistrarParts {
     pub trust: TrustPools,
     /// Whether messages of expired identities are refused.
     pub checks_expiration: bool,
+    /// How channels are replicated before they are served.
+    pub replication: Replication,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }
@@ -72,6 +78,8 @@ pub struct Registrar {
     trust: trust::Trust,
     /// Channels that are here, but have no consenter to serve clients.
     others: Mutex<BTreeMap<String, Other>>,
+    /// Channels that are not served until this node is a consenter of them.
+    tracked: Arc<tracking::Tracked>,
     /// Held while the set of channels changes: one join, removal or switch at a time.
     changing: tokio::sync::Mutex<()>,
     /// Chains report from threads of their own.
@@ -89,6 +97,8 @@ enum Other {
     Removing(ConsensusRelation, Status),
     /// Its files could not be removed.
     RemovalFailed,
+    /// It is the system channel, and is replicated and served after the next start.
+    Joined,
 }
 
 impl Registrar {
@@ -103,6 +113,7 @@ impl Registrar {
             parts,
             channels: Arc::default(),
             others: Mutex::default(),
+            tracked: Arc::default(),
             changing: tokio::sync::Mutex::default(),
             runtime: Handle::current(),
             me: me.clone(),
@@ -181,7 +192,7 @@ impl Registrar {
             match other {
                 Other::Broken(reason) => failures.push((name.clone(), reason.clone())),
                 Other::RemovalFailed => failures.push((name.clone(), "removing its files failed".to_owned())),
-                Other::Followed(_) | Other::Removing(..) => {}
+                Other::Followed(_) | Other::Removing(..) | Other::Joined => {}
             }
         }
         for (name, handle) in self.channels.all() {
@@ -195,6 +206,7 @@ impl Registrar {
 
     /// Ends all chains in good order; leaders hand over first.
     pub async fn halt(&self) {
+        self.tracked.stop().await;
         let _changing = self.changing.lock().await;
         let mut chains: Vec<_> =
             self.channels.all().iter().filter_map(|(_, handle)| handle.current_chain()).collect();
@@ -239,7 +251,16 @@ impl Registrar {
     }
 
     fn has_system_channel(&self) -> bool {
-        self.channels.system().is_some()
+        self.system_channel().is_some()
+    }
+
+    /// The system channel, served or still to be replicated.
+    fn system_channel(&self) -> Option<String> {
+        let joined = || {
+            let others = self.others.lock();
+            others.iter().find(|(_, other)| matches!(other, Other::Joined)).map(|(name, _)| name.clone())
+        };
+        self.channels.system().map(|system| system.state().channel_id().to_owned()).or_else(joined)
     }
 
     fn height_of(&self, channel_id: &str) -> u64 {
@@ -252,7 +273,7 @@ impl Registrar {
 #[async_trait]
 impl Participation for Registrar {
     fn list(&self) -> ChannelList {
-        let system_channel = self.channels.system().map(|system| system.state().channel_id().to_owned());
+        let system_channel = self.system_channel();
         let mut names: BTreeSet<_> = self.channels.all().into_iter().map(|(name, _)| name).collect();
         names.extend(self.others.lock().keys().cloned());
         let is_other = |name: &String| Some(name) != system_channel.as_ref();
@@ -276,6 +297,7 @@ impl Participation for Registrar {
             Some(Other::Broken(_)) => (ConsensusRelation::Other, Status::Failed, true),
             Some(Other::Removing(relation, status)) => (*relation, *status, true),
             Some(Other::RemovalFailed) => (ConsensusRelation::Other, Status::Failed, true),
+            Some(Other::Joined) => (ConsensusRelation::Consenter, Status::Inactive, false),
         };
         let height = if is_removed { 0 } else { self.height_of(channel_id) };
         Ok(ChannelInfo { name, relation, status, height })

@@ -11,7 +11,6 @@ use channel::{
     consenters::RaftConfig,
     replication::ChainVerifier,
 };
-use futures::StreamExt;
 use identity::certificate::{Certificate, pem_to_der};
 use protos::etcdraft::Consenter;
 use raft::eraftpb::Snapshot;
@@ -23,8 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     channel_state::ChannelState,
-    replicate::{Keep, replicate},
-    source::{BlockSource, BlockSources, SourceError},
+    replicate::{Keep, newest_config_block, replicate},
+    source::{BlockSources, SourceError},
 };
 
 use super::driver::Event;
@@ -102,25 +101,12 @@ impl EvictionCheck {
     /// Pulls the newest configuration block from whoever has most.
     async fn ask(&self, own: Option<&Consenter>) -> Result<Finding, String> {
         let source = self.sources.for_channel(self.state.channel_id(), &self.state.bundle());
-        let heights = source.heights().await;
-        let newest = match heights.iter().map(|(_, height)| *height).max() {
-            Some(height) if height > 0 => height - 1,
-            // Those who do not let us read any more do not say their height.
-            _ => {
-                return match source.pull(self.state.height(), None).await {
-                    Err(SourceError::Forbidden) => Ok(Finding::Evicted(None)),
-                    Err(error) => Err(error.to_string()),
-                    Ok(_) => Err("no orderer of the channel says how many blocks it has".to_owned()),
-                };
-            }
-        };
-        let last = match pull_one(&*source, newest).await {
+        let config_block = match newest_config_block(&*source, self.state.height()).await {
             Ok(block) => block,
             Err(SourceError::Forbidden) => return Ok(Finding::Evicted(None)),
             Err(error) => return Err(error.to_string()),
         };
-        let number = block::last_config_index(last.block()).map_err(|error| error.to_string())?;
-        let config_block = pull_one(&*source, number).await.map_err(|error| error.to_string())?;
+        let number = config_block.number();
         self.info(format_args!("Last config block was found to be block [{number}]"));
         self.check(&config_block)?;
         let bundle = Bundle::from_config_block(config_block.block()).map_err(|error| error.to_string())?;
@@ -212,18 +198,6 @@ impl EvictionCheck {
 
     fn info(&self, text: std::fmt::Arguments<'_>) {
         tracing::info!(target: "orderer.consensus.etcdraft", channel = %self.state.channel_id(), node = self.node, "{text}");
-    }
-}
-
-async fn pull_one(source: &dyn BlockSource, number: u64) -> Result<Arc<EncodedBlock>, SourceError> {
-    let mut stream = source.pull(number, Some(number)).await?;
-    match stream.next().await {
-        Some(Ok(block)) if block.number() == number => Ok(block),
-        Some(Ok(block)) => {
-            Err(SourceError::Faulty(format!("block [{}] instead of [{number}]", block.number())))
-        }
-        Some(Err(error)) => Err(error),
-        None => Err(SourceError::Faulty("nothing".to_owned())),
     }
 }
 

@@ -53,7 +53,10 @@ impl Registrar {
             chain.halt().await;
         }
         self.parts.transport.forget(channel_id);
-        if !self.has_system_channel() {
+        if self.has_system_channel() {
+            // The others may refuse this node the block that tells of its eviction.
+            self.track(channel_id);
+        } else {
             self.channels.remove(channel_id);
         }
         // Whoever waits for the consenter must not wait for ever.
@@ -79,7 +82,8 @@ impl Registrar {
         self.reopen(channel_id).await;
     }
 
-    async fn reopen(&self, channel_id: &str) {
+    /// Opens a channel anew from its ledger.
+    pub(super) async fn reopen(&self, channel_id: &str) {
         let Some(registrar) = self.me.upgrade() else { return };
         let name = channel_id.to_owned();
         let opened = tokio::task::spawn_blocking(move || registrar.open_existing(&name)).await;

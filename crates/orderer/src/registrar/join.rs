@@ -4,7 +4,10 @@ use channel::{
     block::{self, EncodedBlock},
     bundle::{Bundle, ConfigBlockError},
 };
-use consensus::inactive::InactiveChain;
+use consensus::{
+    chain::{ConsensusRelation, Status},
+    inactive::InactiveChain,
+};
 use prost::Message;
 use protos::common::Block;
 use std::sync::Arc;
@@ -64,8 +67,14 @@ impl Registrar {
             joined
         });
         let joined = joined.await.map_err(|panic| ParticipationError::Other(panic.to_string()))?;
-        joined.map_err(|error| ParticipationError::Other(error.to_string()))?;
-        let info = self.info(&channel_id)?;
+        let followed_as = joined.map_err(|error| ParticipationError::Other(error.to_string()))?;
+        let info = match followed_as {
+            // By now it may have come further; what is told is how the join leaves it.
+            Some(relation) => {
+                ChannelInfo { name: channel_id, relation, status: Status::Onboarding, height: 0 }
+            }
+            None => self.info(&channel_id)?,
+        };
         tracing::info!(target: LOG, "Joining channel: {info:?}");
         Ok(info)
     }
@@ -91,18 +100,19 @@ impl Registrar {
         Ok(())
     }
 
-    fn create_joined(&self, join: &JoinBlock) -> Result<(), OpenError> {
-        let store = &self.parts.store;
+    /// Makes the channel; what this node is to it if it is replicated from others first.
+    fn create_joined(&self, join: &JoinBlock) -> Result<Option<ConsensusRelation>, OpenError> {
         if join.is_system {
-            return self.join_system_channel(join);
+            self.join_system_channel(join)?;
+            return Ok(None);
         }
-        store.join_blocks().save(&join.channel_id, &join.block.encode_to_vec())?;
-        if join.number == 0 {
-            // A consenter begins with this block, a follower goes on from it.
-            let genesis = EncodedBlock::from_block(join.block.clone());
-            super::system::write_genesis(store, &join.channel_id, &genesis)?;
-        }
-        self.open_existing(&join.channel_id)
+        self.parts.store.join_blocks().save(&join.channel_id, &join.block.encode_to_vec())?;
+        self.open_existing(&join.channel_id)?;
+        Ok(match self.is_member(&Bundle::from_config_block(&join.block)?)? {
+            true if join.number == 0 => None,
+            true => Some(ConsensusRelation::Consenter),
+            false => Some(ConsensusRelation::Follower),
+        })
     }
 
     /// A system channel takes effect with the next start; until then it refuses everything.
@@ -110,16 +120,15 @@ impl Registrar {
         tracing::info!(target: LOG, "Joining system channel '{}', with config block number: {}",
             join.channel_id, join.number);
         if join.number > 0 {
-            return Err(OpenError::JoinBlock(
-                "joining a system channel with a later block needs its replication, which this program \
-                 does not do; join with the genesis block"
-                    .to_owned(),
-            ));
+            self.parts.store.join_blocks().save(&join.channel_id, &join.block.encode_to_vec())?;
+            self.others.lock().insert(join.channel_id.clone(), Other::Joined);
+        } else {
+            let genesis = EncodedBlock::from_block(join.block.clone());
+            super::system::write_genesis(&self.parts.store, &join.channel_id, &genesis)?;
+            let state = self.open_state(&join.channel_id)?;
+            self.serve(state, Arc::new(InactiveChain::restart_required()));
         }
-        let genesis = EncodedBlock::from_block(join.block.clone());
-        super::system::write_genesis(&self.parts.store, &join.channel_id, &genesis)?;
-        let state = self.open_state(&join.channel_id)?;
-        self.serve(state, Arc::new(InactiveChain::restart_required()));
+        self.show(&join.channel_id);
         if let Ok(info) = self.info(&join.channel_id) {
             tracing::info!(target: LOG,
                 "System channel creation pending: server requires restart! ChannelInfo: {info:?}");

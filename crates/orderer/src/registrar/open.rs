@@ -108,19 +108,21 @@ impl Registrar {
         let own = &self.parts.raft.own_server_cert_der;
         let segment = Segment::open(&state.bundle(), state.height(), metadata, own)?;
         let chain: Arc<dyn Chain> = match &segment.consenter {
-            Consenter::Raft { .. } if segment.is_member() => raft::start(
+            Consenter::Raft { .. } if !segment.is_member() || self.tracked.contains(channel_id) => {
+                let is_system = state.bundle().consortiums().is_some();
+                if !is_system && !self.has_system_channel() {
+                    return self.follow(channel_id, None);
+                }
+                self.track(channel_id);
+                Arc::new(InactiveChain::not_serviced(channel_id))
+            }
+            Consenter::Raft { .. } => raft::start(
                 state.clone(),
                 &self.parts.raft,
                 self.parts.transport.clone(),
                 self.parts.sources.clone(),
                 self.parts.metrics.clone(),
             )?,
-            Consenter::Raft { .. } if self.has_system_channel() => {
-                // Clients learn that the channel is not served; following tells when it is to be.
-                self.serve(state, Arc::new(InactiveChain::not_serviced(channel_id)));
-                return self.follow(channel_id, None);
-            }
-            Consenter::Raft { .. } => return self.follow(channel_id, None),
             Consenter::Solo => solo::start(state.clone()),
             Consenter::Kafka { .. } => return Err(OpenError::Kafka),
         };

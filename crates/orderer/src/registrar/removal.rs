@@ -13,8 +13,8 @@ use super::{LOG, Other, ParticipationError, Registrar};
 impl Registrar {
     pub(super) async fn remove_channel(&self, channel_id: &str) -> Result<(), ParticipationError> {
         let _changing = self.changing.lock().await;
-        if let Some(system) = self.channels.system() {
-            if system.state().channel_id() != channel_id {
+        if let Some(system) = self.system_channel() {
+            if system != channel_id {
                 return Err(ParticipationError::SystemChannelExists);
             }
             return self.remove_system_channel(channel_id).await;
@@ -35,7 +35,7 @@ impl Registrar {
             Some(Other::Removing(..)) => return Err(ParticipationError::PendingRemoval),
             Some(Other::RemovalFailed) => return Err(ParticipationError::ChannelDoesNotExist),
             Some(Other::Followed(chain)) => Some(chain.clone()),
-            Some(Other::Broken(_)) => None,
+            Some(Other::Broken(_) | Other::Joined) => None,
         };
         let (relation, status) = followed
             .as_ref()
@@ -79,13 +79,20 @@ impl Registrar {
     async fn remove_system_channel(&self, channel_id: &str) -> Result<(), ParticipationError> {
         let other = |reason: String| ParticipationError::Other(reason);
         let Some(system) = self.channels.get(channel_id) else {
-            return Err(ParticipationError::ChannelDoesNotExist);
+            // It was joined and has not come here yet.
+            self.others.lock().insert(
+                channel_id.to_owned(),
+                Other::Removing(ConsensusRelation::Consenter, Status::Inactive),
+            );
+            self.remove_files(channel_id);
+            return Ok(());
         };
         let bundle = system.state().bundle();
         let kind = bundle.orderer().map_or("", |orderer| orderer.consensus_type.as_str());
         if kind != "etcdraft" {
             return Err(other(format!("cannot remove {kind} system channel: {channel_id}")));
         }
+        self.tracked.stop().await;
         let followed = std::mem::take(&mut *self.others.lock());
         for other in followed.into_values() {
             if let Other::Followed(chain) = other {

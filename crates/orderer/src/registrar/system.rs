@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path, sync::Arc};
 
-use channel::block::{self, EncodedBlock};
+use channel::{
+    block::{self, EncodedBlock},
+    consenters::{ETCDRAFT, RaftConfig},
+};
 use prost::Message;
 use protos::common::Block;
 use storage::ledger::{LedgerStore, StoreError};
@@ -56,6 +59,9 @@ pub fn bootstrap(store: &LedgerStore, file: &Path) -> Result<(), BootstrapError>
         let reason = "the block isn't a system channel block because it lacks ConsortiumsConfig";
         return Err(invalid(reason.to_owned()));
     }
+    if let Some(orderer) = bundle.orderer().filter(|orderer| orderer.consensus_type == ETCDRAFT) {
+        RaftConfig::parse(&orderer.consensus_metadata).map_err(|error| invalid(error.to_string()))?;
+    }
     let number = boot.header.as_ref().map_or(0, |header| header.number);
     if !store.channels()?.is_empty() {
         tracing::info!(target: SERVER_LOG, "Not bootstrapping the system channel because of existing channels");
@@ -64,7 +70,8 @@ pub fn bootstrap(store: &LedgerStore, file: &Path) -> Result<(), BootstrapError>
     if number > 0 {
         tracing::info!(target: SERVER_LOG,
             "Not bootstrapping the system channel because the bootstrap block number is {number} (>0), replication is needed");
-        return Ok(());
+        let name = block::channel_id(&boot).map_err(|error| invalid(error.to_string()))?;
+        return Ok(store.join_blocks().save(&name, &bytes)?);
     }
     tracing::info!(target: SERVER_LOG, "Bootstrapping the system channel");
     let name = block::channel_id(&boot).map_err(|error| invalid(error.to_string()))?;

@@ -354,8 +354,9 @@ async fn a_follower_replicates_and_serves_nobody() {
     let genesis = handle.state().ledger().block(0).unwrap().unwrap().block().clone();
     let info = follower.participation().join(genesis).await.unwrap();
     assert_eq!(
-        (info.relation.to_string(), info.status.to_string()),
-        ("follower".to_owned(), "active".to_owned())
+        (info.relation.to_string(), info.status.to_string(), info.height),
+        ("follower".to_owned(), "onboarding".to_owned(), 0),
+        "the answer says how the join leaves it"
     );
 
     let user = org.member("client");
@@ -365,6 +366,7 @@ async fn a_follower_replicates_and_serves_nobody() {
         assert_eq!(call.answer().await.0, BlockStatus::Success);
     }
     follower.reaches(CHANNEL, 4).await;
+    assert_eq!(follower.participation().info(CHANNEL).unwrap().status.to_string(), "active");
 
     let client = follower.client().await;
     let mut call = client.broadcast().await;

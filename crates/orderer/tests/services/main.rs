@@ -7,6 +7,7 @@ mod cluster;
 mod deliver;
 mod material;
 mod node;
+mod onboarding;
 mod participation;
 mod start;
 mod step;

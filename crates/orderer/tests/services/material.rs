@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::TcpListener,
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -125,17 +126,26 @@ impl Org {
     /// A channel of these consenters, cutting a block for every `messages`. They are also the
     /// endpoints that blocks are pulled from.
     pub(crate) fn genesis(&self, channel_id: &str, consenters: Vec<Consenter>, messages: u32) -> Block {
-        let endpoints = consenters.iter().map(|c| format!("{}:{}", c.host, c.port)).collect();
-        let orderer = self.orderer_section(consenters, messages, endpoints);
+        let orderer = self.orderer_section(consenters, messages, raft_options());
         let application = ApplicationSection::new(vec![self.describe(Vec::new())]);
         GenesisDescription::application_channel(channel_id, orderer, application)
             .block(now_unix(), Bytes::from_static(&[7; 24]))
             .unwrap()
     }
 
-    /// A system channel whose one consortium has this organisation.
+    /// A system channel whose one consortium has this organisation. The consenters are also the
+    /// endpoints that blocks are pulled from.
     pub(crate) fn system_genesis(&self, channel_id: &str, consenters: Vec<Consenter>) -> Block {
-        let orderer = self.orderer_section(consenters, 1, Vec::new());
+        self.system_genesis_with(channel_id, consenters, raft_options())
+    }
+
+    pub(crate) fn system_genesis_with(
+        &self,
+        channel_id: &str,
+        consenters: Vec<Consenter>,
+        options: Options,
+    ) -> Block {
+        let orderer = self.orderer_section(consenters, 1, options);
         let members = vec![self.describe(Vec::new())];
         let application = ApplicationSection::new(Vec::new());
         let mut description = GenesisDescription::application_channel(channel_id, orderer, application);
@@ -144,13 +154,8 @@ impl Org {
         description.block(now_unix(), Bytes::from_static(&[8; 24])).unwrap()
     }
 
-    fn orderer_section(
-        &self,
-        consenters: Vec<Consenter>,
-        messages: u32,
-        endpoints: Vec<String>,
-    ) -> OrdererSection {
-        let options = Options { tick_interval: "20ms".to_owned(), ..default_raft_options() };
+    fn orderer_section(&self, consenters: Vec<Consenter>, messages: u32, options: Options) -> OrdererSection {
+        let endpoints = consenters.iter().map(|c| format!("{}:{}", c.host, c.port)).collect();
         let consensus = Consensus::Etcdraft(ConfigMetadata { consenters, options: Some(options) });
         let mut orderer = OrdererSection::new(consensus, vec![self.describe(endpoints)]);
         orderer.batch_timeout = std::time::Duration::from_millis(50);
@@ -159,6 +164,15 @@ impl Org {
         orderer.batch_size.preferred_max_bytes = 32 << 10;
         orderer
     }
+}
+
+fn raft_options() -> Options {
+    Options { tick_interval: "20ms".to_owned(), ..default_raft_options() }
+}
+
+/// A port that nobody listens on.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A consenter on this machine.

@@ -3,12 +3,15 @@
 use std::{fs, sync::Arc};
 
 use bytes::Bytes;
-use channel::{block, envelope::Draft};
+use channel::{block, envelope::Draft, genesis::default_raft_options};
 use orderer::{registrar::ParticipationError, settings::BootstrapMethod};
 use prost::Message;
-use protos::common::{
-    Block, BlockHeader, ConfigGroup, ConfigSignature, ConfigUpdate, ConfigUpdateEnvelope, ConfigValue,
-    Consortium, Envelope, HeaderType, Status,
+use protos::{
+    common::{
+        Block, BlockHeader, ConfigGroup, ConfigSignature, ConfigUpdate, ConfigUpdateEnvelope, ConfigValue,
+        Consortium, Envelope, HeaderType, Status,
+    },
+    etcdraft::Options,
 };
 use tempfile::TempDir;
 
@@ -108,7 +111,7 @@ async fn node_with_system_channel() -> TestNode {
 }
 
 /// What creates a channel with the organisation of the consortium.
-fn creation(org: &Org, channel_id: &str) -> Envelope {
+pub(crate) fn creation(org: &Org, channel_id: &str) -> Envelope {
     let admin = org.member("admin");
     let group = |version, members: bool| ConfigGroup {
         version,
@@ -183,12 +186,22 @@ async fn a_joined_system_channel_waits_for_the_restart() {
     assert_eq!(call.answer().await, (Status::ServiceUnavailable, pending.to_owned()));
 }
 
+/// A system channel whose consenters would hold elections as often as they hear of each other.
+fn restless_system_genesis() -> Block {
+    let options = Options { heartbeat_tick: 10, election_tick: 10, ..default_raft_options() };
+    Org::new().system_genesis_with(SYSTEM, vec![consenter(1, "")], options)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bootstrap_file_must_begin_a_system_channel() {
     for (content, text) in [
         (None, "Error reading genesis block file"),
         (Some(vec![0xff]), "failed validating bootstrap block"),
         (Some(Org::new().genesis(CHANNEL, Vec::new(), 1).encode_to_vec()), "lacks ConsortiumsConfig"),
+        (
+            Some(restless_system_genesis().encode_to_vec()),
+            "ElectionTick (10) must be greater than HeartbeatTick (10)",
+        ),
     ] {
         let (org, directory) = (Org::new(), TempDir::new().unwrap());
         let (mut settings, _) = settings(&directory, &org, &tls_section(false));

@@ -1,0 +1,159 @@
+//! Bringing a channel here that others have ordered so far, before its consenter is started.
+//!
+//! A node with a system channel keeps the genesis block of every channel and replicates those that it
+//! is a consenter of. Source: Fabric's `orderer/common/cluster/replication.go`.
+
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
+
+use channel::{
+    block::EncodedBlock,
+    bundle::{Bundle, ConfigBlockError},
+    replication::ChainVerifier,
+};
+use futures::StreamExt;
+use tokio_util::sync::CancellationToken;
+
+pub use crate::replicate::PullError;
+use crate::{
+    channel_state::{ChannelError, ChannelState},
+    replicate::{Keep, newest_config_block, replicate},
+    segment::Segment,
+    source::{BlockSource, SourceError},
+};
+
+/// How often pulling is tried, and how long is waited in between: `General.Cluster.ReplicationMaxRetries`
+/// and `ReplicationRetryTimeout`.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Attempts in a row that may fail.
+    pub attempts: usize,
+    /// Between two of them.
+    pub pause: Duration,
+}
+
+/// What keeps a node from replicating a channel; the texts are Fabric's.
+#[derive(Debug, thiserror::Error)]
+pub enum Apart {
+    /// The channel's newest configuration does not name this node.
+    #[error("not in the channel")]
+    NotInChannel,
+    /// The other orderers do not let this node read the channel, or cannot be asked.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// What they say is no configuration.
+    #[error("its newest config block cannot be used: {0}")]
+    Config(#[from] ConfigBlockError),
+}
+
+/// Asks the other orderers for the channel's newest configuration; fails unless it names this node,
+/// by the certificate of its cluster listener, as a consenter. What they say is not verified: it only
+/// decides whether the channel is pulled, which is.
+///
+/// # Errors
+///
+/// What keeps this node from the channel.
+pub async fn find_self(source: &dyn BlockSource, own_server_cert_der: &[u8]) -> Result<(), Apart> {
+    let block = newest_config_block(source, 0).await?;
+    let bundle = Bundle::from_config_block(block.block())?;
+    let segment = Segment::open(&bundle, 0, bytes::Bytes::new(), own_server_cert_der);
+    match segment {
+        Ok(segment) if segment.is_member() => Ok(()),
+        _ => Err(Apart::NotInChannel),
+    }
+}
+
+/// Pulls the block that a channel begins with. It is taken on trust, until a later block whose hash is
+/// known follows from it.
+///
+/// # Errors
+///
+/// When nobody delivers it, again and again.
+pub async fn pull_genesis(
+    channel_id: &str,
+    source: &dyn BlockSource,
+    patience: Patience,
+) -> Result<Arc<EncodedBlock>, PullError> {
+    let mut failed = 0;
+    loop {
+        let error = match pull_genesis_once(channel_id, source).await {
+            Ok(genesis) => return Ok(genesis),
+            Err(error) => error,
+        };
+        failed += 1;
+        wait(channel_id, error, failed, patience, &CancellationToken::new()).await?;
+    }
+}
+
+async fn pull_genesis_once(
+    channel_id: &str,
+    source: &dyn BlockSource,
+) -> Result<Arc<EncodedBlock>, PullError> {
+    let mut stream = source.pull(0, Some(0)).await?;
+    let genesis = stream.next().await.ok_or(PullError::Short(0))??;
+    ChainVerifier::from_genesis(channel_id).verify(&genesis)?;
+    Ok(genesis)
+}
+
+/// Pulls the blocks up to `last`, verifies them and appends them as they are. If the header hash of a
+/// block among them is known, that block must be the one.
+///
+/// # Errors
+///
+/// When nobody delivers, again and again without a block in between; when a block cannot be kept; when
+/// it is stopped.
+pub async fn pull(
+    state: &Arc<ChannelState>,
+    source: &dyn BlockSource,
+    last: u64,
+    known: Option<(u64, [u8; 32])>,
+    patience: Patience,
+    stopping: &CancellationToken,
+) -> Result<(), PullError> {
+    let mut failed = 0;
+    while state.height() <= last {
+        let before = state.height();
+        let mut verifier = ChainVerifier::after(state.last_block()?.as_ref(), state.bundle());
+        if let Some((number, header_hash)) = known {
+            verifier = verifier.with_anchor(number, header_hash);
+        }
+        let kept_in = state.clone();
+        let keep: Keep = Arc::new(move |block| {
+            kept_in.append_replicated(block)?;
+            Ok(ControlFlow::Continue(()))
+        });
+        match replicate(source, &mut verifier, last, keep, stopping).await {
+            Ok(()) => break,
+            Err(error) => {
+                failed = if state.height() > before { 1 } else { failed + 1 };
+                wait(state.channel_id(), error, failed, patience, stopping).await?;
+            }
+        }
+    }
+    let flushed = state.clone();
+    let flush = tokio::task::spawn_blocking(move || flushed.ledger().flush());
+    // Joining fails only when the runtime is shut down or the work panicked.
+    flush.await.map_err(|_| PullError::Stopping)?.map_err(ChannelError::from)?;
+    Ok(())
+}
+
+/// Waits until the next attempt, if there is one.
+async fn wait(
+    channel_id: &str,
+    error: PullError,
+    failed: usize,
+    patience: Patience,
+    stopping: &CancellationToken,
+) -> Result<(), PullError> {
+    if matches!(error, PullError::Keep(_) | PullError::Stopping) || failed >= patience.attempts {
+        return Err(error);
+    }
+    tracing::warn!(
+        target: "orderer.common.cluster.replication", channel = channel_id,
+        "Failed pulling channel {channel_id} ({failed} of {} attempts): {error}; trying again in {:?}",
+        patience.attempts, patience.pause
+    );
+    tokio::select! {
+        () = tokio::time::sleep(patience.pause) => Ok(()),
+        () = stopping.cancelled() => Err(PullError::Stopping),
+    }
+}
