@@ -3,6 +3,7 @@
 
 mod bench;
 pub mod client;
+mod configtxlator;
 mod cryptogen;
 mod documents;
 pub mod failure;
@@ -13,6 +14,7 @@ mod kingpin;
 pub mod material;
 mod orderer;
 mod osnadmin;
+mod output;
 pub mod sandbox;
 mod size;
 mod submit;
