@@ -137,18 +137,24 @@ impl Sender {
         let mut in_flight: VecDeque<Transaction> = VecDeque::new();
         let mut exhausted = false;
         let mut source_error = None;
+        // Of several on their way, only the first that is refused is certain not to be ordered. So one goes
+        // ahead, and the others when the orderer takes it: a channel that has no leader yet costs nothing.
+        let mut taken = false;
         loop {
             if exhausted && pending.is_empty() && in_flight.is_empty() {
                 return source_error.map_or(StreamEnd::Done, StreamEnd::Source);
             }
-            let room = in_flight.len() < self.window;
+            let room = in_flight.len() < if taken { self.window } else { 1 };
             tokio::select! {
                 biased;
                 answer = answers.next(), if !in_flight.is_empty() => {
                     // The branch is taken only when something is in flight.
                     let Some(transaction) = in_flight.pop_front() else { continue };
                     match answer {
-                        Ok(()) => settled(Settled { transaction, fate: Fate::Acknowledged }),
+                        Ok(()) => {
+                            taken = true;
+                            settled(Settled { transaction, fate: Fate::Acknowledged });
+                        }
                         Err(error) => {
                             return self.fail(error, transaction, in_flight, pending, settled).await;
                         }
