@@ -11,6 +11,7 @@
 //! | May this message be ordered? | [`processor`], [`envelope`] |
 //! | What do blocks look like? | [`cutter`], [`block`], [`genesis`] |
 //! | Is this chain of blocks sound? | [`replication`] |
+//! | How is a value changed without loss? | [`value`] |
 //! | How do people read and write all this? | [`json`] |
 
 pub mod block;
@@ -29,4 +30,5 @@ pub mod names;
 pub mod processor;
 pub mod replication;
 mod text;
+pub mod value;
 mod wire;

@@ -1,7 +1,12 @@
 //! Looking at an update before it is sent: what it leads to, and who has to sign.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use identity::signing::{SigningError, SigningIdentity};
+use identity::{
+    msp::Identity,
+    signing::{SigningError, SigningIdentity},
+};
 use protos::{
     Message,
     common::{Config, ConfigSignature, ConfigUpdate, ConfigUpdateEnvelope},
@@ -26,13 +31,15 @@ pub struct Requirement {
 }
 
 /// An update held against a configuration.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Review {
     /// The configuration that follows, once enough have signed. Whether it is sound is not asked.
     pub config: Config,
     /// Who has to sign: one requirement for each element that is changed. Elements that are new need
     /// none of their own.
     pub requirements: Vec<Requirement>,
+    /// Who signed, each once, as far as the channel knows them and their signatures are good.
+    pub signers: Vec<Arc<Identity>>,
 }
 
 impl Review {
@@ -62,7 +69,7 @@ pub fn review_update(bundle: &Bundle, envelope: &ConfigUpdateEnvelope) -> Result
     elements.append(&mut changes);
     let group = elements::rebuild(&elements)?;
     let config = Config { sequence: bundle.sequence().wrapping_add(1), channel_group: Some(group) };
-    Ok(Review { config, requirements })
+    Ok(Review { config, requirements, signers })
 }
 
 /// A signature over an encoded `ConfigUpdate`, to be put into its envelope.
