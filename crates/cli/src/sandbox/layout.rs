@@ -10,6 +10,7 @@
 //! DIR/client/msp/               MSP directory of a client that may write to and read from the channel
 //! DIR/client/tls/               client.crt and client.key, for mutual TLS
 //! DIR/admin/msp/, DIR/admin/tls/  an administrator of the orderers: client.crt and client.key open the admin API
+//! DIR/client-admin/msp/         MSP directory of an administrator of the clients' organisation
 //! DIR/nodeN/orderer.yaml        a node's settings; its directory is FABRIC_CFG_PATH
 //! DIR/nodeN/msp/                a node's identity
 //! DIR/nodeN/tls/                server.crt, server.key, ca.crt
@@ -169,6 +170,11 @@ impl Layout {
     /// The administrator's MSP directory ([`ORDERER_MSPID`]).
     pub fn admin_msp(&self) -> PathBuf {
         self.root.join("admin").join("msp")
+    }
+
+    /// The MSP directory of the clients' administrator ([`CLIENT_MSPID`]).
+    pub fn client_admin_msp(&self) -> PathBuf {
+        self.root.join("client-admin").join("msp")
     }
 
     /// The directory of the administrator's `client.crt` and `client.key`.

@@ -79,6 +79,8 @@ pub fn generate(layout: &Layout) -> Result<(), MaterialError> {
 
     let admin = Member { name: "Admin@orderer.sandbox", role: Role::Admin, hosts: &[] };
     orderers.issuers(&tls).enrol(&root.folder("admin")?, &admin, None)?;
+    let client_admin = Member { name: "Admin@client.sandbox", role: Role::Admin, hosts: &[] };
+    clients.issuers(&tls).enrol(&root.folder("client-admin")?, &client_admin, None)?;
     let client = Member { name: "User1@client.sandbox", role: Role::Client, hosts: &[] };
     clients.issuers(&tls).enrol(&root.folder("client")?, &client, None)?;
 
@@ -109,8 +111,17 @@ pub fn generate(layout: &Layout) -> Result<(), MaterialError> {
 /// A directory may be new, empty, or hold (part of) a sandbox.
 fn refuse_foreign(layout: &Layout) -> Result<(), MaterialError> {
     let ours = |name: &str| {
-        ["sandbox.json", "orderer-org", "client-org", "client", "admin", "tls-ca", "tls-ca.pem"]
-            .contains(&name)
+        [
+            "sandbox.json",
+            "orderer-org",
+            "client-org",
+            "client",
+            "client-admin",
+            "admin",
+            "tls-ca",
+            "tls-ca.pem",
+        ]
+        .contains(&name)
             || name.strip_prefix("node").is_some_and(|number| number.parse::<u16>().is_ok())
             || name.ends_with(".block")
             || name.ends_with(UNFINISHED)
