@@ -3,7 +3,7 @@
 
 mod bench;
 pub mod client;
-mod configtxlator;
+mod config;
 mod cryptogen;
 mod documents;
 pub mod failure;
@@ -14,7 +14,6 @@ mod kingpin;
 pub mod material;
 mod orderer;
 mod osnadmin;
-mod output;
 pub mod sandbox;
 mod size;
 mod submit;
@@ -46,6 +45,7 @@ enum Command {
     Submit(submit::Arguments),
     Watch(watch::Arguments),
     Inspect(inspect::Arguments),
+    Config(config::Arguments),
     Bench(bench::Arguments),
     Sandbox(sandbox::Arguments),
     InstallLinks(install_links::Arguments),
@@ -86,6 +86,7 @@ fn run(words: Vec<OsString>) -> Outcome {
         Command::Submit(arguments) => submit::run(arguments),
         Command::Watch(arguments) => watch::run(arguments),
         Command::Inspect(arguments) => inspect::run(arguments),
+        Command::Config(arguments) => config::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
         Command::Sandbox(arguments) => sandbox::run(arguments),
         Command::InstallLinks(arguments) => install_links::run(arguments),

@@ -6,6 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use channel::bundle::Bundle;
 use identity::{
     local::{LocalMspError, MspFiles, NamedFile},
     signing::SigningIdentity,
@@ -81,6 +82,15 @@ pub(crate) enum TargetError {
     Msp { path: PathBuf, source: LocalMspError },
 }
 
+/// As whom a sandbox is talked to, where the flags do not say it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// Writes and reads transactions.
+    Client,
+    /// Administers the ordering service.
+    Administrator,
+}
+
 /// A network to talk to.
 pub(crate) struct Target {
     /// The orderers, one at least.
@@ -91,9 +101,46 @@ pub(crate) struct Target {
     pub(crate) sandbox: Option<Layout>,
 }
 
+impl Target {
+    /// How to reach an orderer of the channel: as it was named, or else with the TLS of those that were.
+    pub(crate) fn endpoint_of(&self, address: &str) -> Endpoint {
+        let named = self.endpoints.iter().find(|endpoint| endpoint.address == address).cloned();
+        named.unwrap_or_else(|| Endpoint {
+            address: address.to_owned(),
+            tls: self.endpoints.first().and_then(|endpoint| endpoint.tls.clone()),
+            server_name: None,
+        })
+    }
+
+    /// The same network, trusting the TLS authorities of the channel's ordering organisations, too.
+    pub(crate) fn trusting(&self, bundle: &Bundle) -> Self {
+        let organizations = bundle.orderer().map(|orderer| &orderer.organizations);
+        let msps = organizations.into_iter().flatten().map(|(_, organization)| &organization.msp);
+        let roots: Vec<Bytes> = msps.flat_map(|msp| msp.tls_root_certs()).cloned().collect();
+        let trusting = |endpoint: &Endpoint| Endpoint {
+            tls: endpoint.tls.as_ref().map(|tls| tls.trusting(&roots)),
+            ..endpoint.clone()
+        };
+        Self {
+            endpoints: self.endpoints.iter().map(trusting).collect(),
+            signer: self.signer.clone(),
+            sandbox: self.sandbox.clone(),
+        }
+    }
+}
+
 impl TargetArguments {
     /// Reads the files that the flags name.
     pub(crate) fn resolve(&self) -> Result<Target, TargetError> {
+        self.resolve_as(Role::Client)
+    }
+
+    /// The same for a command that changes the channel: in a sandbox as the administrator of its orderers.
+    pub(crate) fn resolve_as_administrator(&self) -> Result<Target, TargetError> {
+        self.resolve_as(Role::Administrator)
+    }
+
+    fn resolve_as(&self, role: Role) -> Result<Target, TargetError> {
         let sandbox = self.sandbox()?;
         let from_sandbox = sandbox.as_ref();
         let addresses = match from_sandbox {
@@ -106,23 +153,48 @@ impl TargetArguments {
             return Err(TargetError::NoOrderer);
         }
         let channel = self.channel.clone().or_else(|| from_sandbox.map(|layout| layout.channel.clone()));
-        let msp_dir = self.msp_dir.clone().or_else(|| from_sandbox.map(Layout::client_msp));
-        let mspid = self.mspid.clone().or_else(|| from_sandbox.map(|_| layout::CLIENT_MSPID.to_owned()));
         let channel = channel.ok_or(TargetError::Missing("--channel"))?;
-        let msp_dir = msp_dir.ok_or(TargetError::Missing("--msp-dir"))?;
-        let mspid = mspid.ok_or(TargetError::Missing("--mspid"))?;
+        let identity = self.identity(from_sandbox, role)?;
+        let identity = identity.ok_or(TargetError::Missing("--msp-dir"))?;
 
         let tls = self.tls(from_sandbox)?;
         let endpoint =
             |address| Endpoint { address, tls: tls.clone(), server_name: self.tls_server_name.clone() };
         Ok(Target {
             endpoints: addresses.into_iter().map(endpoint).collect(),
-            signer: Signer::new(signing_identity(&msp_dir, &mspid)?, &channel),
+            signer: Signer::new(identity, &channel),
             sandbox,
         })
     }
 
-    fn sandbox(&self) -> Result<Option<Layout>, LayoutError> {
+    /// The identity of an administrator, for work without a network; `None`: none is named.
+    pub(crate) fn administrator(
+        &self,
+        sandbox: Option<&Layout>,
+    ) -> Result<Option<SigningIdentity>, TargetError> {
+        self.identity(sandbox, Role::Administrator)
+    }
+
+    /// The identity that the flags name, or that of the sandbox.
+    fn identity(&self, sandbox: Option<&Layout>, role: Role) -> Result<Option<SigningIdentity>, TargetError> {
+        let of_sandbox = sandbox.map(|layout| match role {
+            Role::Client => (layout.client_msp(), layout::CLIENT_MSPID),
+            Role::Administrator => (layout.admin_msp(), layout::ORDERER_MSPID),
+        });
+        let (msp_dir, mspid) = match (&self.msp_dir, &self.mspid, of_sandbox) {
+            (Some(msp_dir), Some(mspid), _) => (msp_dir.clone(), mspid.as_str()),
+            (Some(msp_dir), None, Some((_, mspid))) => (msp_dir.clone(), mspid),
+            (None, Some(mspid), Some((msp_dir, _))) => (msp_dir, mspid.as_str()),
+            (Some(_), None, None) => return Err(TargetError::Missing("--mspid")),
+            (None, Some(_), None) => return Err(TargetError::Missing("--msp-dir")),
+            (None, None, Some(of_sandbox)) => of_sandbox,
+            (None, None, None) => return Ok(None),
+        };
+        signing_identity(&msp_dir, mspid).map(Some)
+    }
+
+    /// The sandbox that is meant, if one is.
+    pub(crate) fn sandbox(&self) -> Result<Option<Layout>, LayoutError> {
         let default = Path::new(DEFAULT_SANDBOX);
         match &self.sandbox {
             Some(dir) => Layout::load(dir).map(Some),

@@ -54,6 +54,11 @@ impl Progress {
     }
 }
 
+/// Writes lines to standard output, as long as somebody reads them.
+pub(crate) fn print_lines(lines: impl IntoIterator<Item = String>) {
+    lines.into_iter().take_while(|line| print_line(line)).for_each(drop);
+}
+
 /// Writes a line to standard output; `false` when nobody reads it any more.
 pub(crate) fn print_line(line: &str) -> bool {
     writeln!(io::stdout().lock(), "{line}").is_ok()

@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::Path};
 
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::{configtxlator, cryptogen, failure::Outcome, orderer, osnadmin};
+use crate::{cryptogen, failure::Outcome, orderer, osnadmin};
 
 /// A tool of Fabric's that this binary is as well: as `causeway NAME`, and when it is called `NAME`.
 pub(crate) struct Tool {
@@ -24,7 +24,6 @@ pub(crate) const TOOLS: &[Tool] = &[
         run: |words| orderer::run(orderer::Arguments::parse_from(words)),
     },
     Tool { name: "cryptogen", command: cryptogen::Arguments::command, run: cryptogen::run },
-    Tool { name: "configtxlator", command: configtxlator::Arguments::command, run: configtxlator::run },
     Tool { name: "osnadmin", command: osnadmin::Arguments::command, run: osnadmin::run },
 ];
 

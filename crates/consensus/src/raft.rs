@@ -16,7 +16,6 @@ mod log;
 mod logger;
 mod membership;
 mod pending;
-mod recorded;
 #[cfg(test)]
 mod simulation;
 mod start;

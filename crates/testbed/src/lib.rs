@@ -12,7 +12,6 @@ pub mod node;
 pub mod ports;
 pub mod probe;
 pub mod proxy;
-pub mod reconfigure;
 pub mod settings;
 pub mod vectors;
 pub mod wait;

@@ -59,7 +59,8 @@ fn member(vectors: &Path, root: &Path, index: usize, place: Place<'_>) -> (Membe
         tls: Some(tls(vectors)),
         server_name: Some(format!("orderer{index}.example.com")),
     };
-    let options = NodeOptions { directory, hosts: place.hosts, ..NodeOptions::default() };
+    let options =
+        NodeOptions { directory, environment: Vec::new(), hosts: place.hosts, file_size_limit_bytes: None };
     let member = Member {
         node: Node::new(options),
         endpoint,

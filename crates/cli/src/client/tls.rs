@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, client::WantsClientCert, crypto::aws_lc_rs};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use sha2::{Digest, Sha256};
 
@@ -37,8 +37,16 @@ pub enum TlsError {
 /// The client's side of TLS: roots it trusts and, for mutual TLS, its own certificate.
 #[derive(Clone)]
 pub struct Tls {
+    roots: RootCertStore,
+    identity: Option<Arc<Identity>>,
     config: Arc<ClientConfig>,
     certificate_hash: Bytes,
+}
+
+/// What the client shows.
+struct Identity {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
 }
 
 /// A client certificate and its private key, both PEM files.
@@ -61,27 +69,35 @@ impl Tls {
                     .map_err(|source| TlsError::Untrusted { path: path.clone(), source })?;
             }
         }
-        let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("the provider has the cipher suites of TLS 1.2 and 1.3")
-            .with_root_certificates(store);
         let Some(identity) = identity else {
-            return Ok(Self {
-                config: Arc::new(builder.with_no_client_auth()),
-                certificate_hash: Bytes::new(),
-            });
+            let config = builder(store.clone()).with_no_client_auth().into();
+            return Ok(Self { roots: store, identity: None, config, certificate_hash: Bytes::new() });
         };
         let chain = certificates(identity.certificate)?;
         // `certificates` gives at least one.
         let certificate_hash = Bytes::copy_from_slice(&Sha256::digest(&chain[0]));
-        let key = private_key(identity.key)?;
-        let config =
-            builder.with_client_auth_cert(chain, key).map_err(|source| TlsError::ClientIdentity {
-                certificate: identity.certificate.to_owned(),
-                key: identity.key.to_owned(),
-                source,
-            })?;
-        Ok(Self { config: Arc::new(config), certificate_hash })
+        let shown = Arc::new(Identity { chain, key: private_key(identity.key)? });
+        let config = shown.config(store.clone()).map_err(|source| TlsError::ClientIdentity {
+            certificate: identity.certificate.to_owned(),
+            key: identity.key.to_owned(),
+            source,
+        })?;
+        Ok(Self { roots: store, identity: Some(shown), config, certificate_hash })
+    }
+
+    /// The same client, trusting these roots (PEM), too; those that cannot be used are left out.
+    pub fn trusting(&self, roots: &[Bytes]) -> Self {
+        let mut store = self.roots.clone();
+        for certificate in roots.iter().flat_map(|pem| CertificateDer::pem_slice_iter(pem)) {
+            // A root that TLS has no use for is no reason to trust less.
+            let _ = certificate.map(|certificate| store.add(certificate));
+        }
+        let config = match &self.identity {
+            None => builder(store.clone()).with_no_client_auth().into(),
+            // It could be shown before, and can still.
+            Some(identity) => identity.config(store.clone()).unwrap_or_else(|_| self.config.clone()),
+        };
+        Self { roots: store, config, ..self.clone() }
     }
 
     /// SHA-256 of the client's certificate, which binds Deliver requests to the connection;
@@ -96,6 +112,19 @@ impl Tls {
         config.alpn_protocols = vec![protocol.to_vec()];
         Arc::new(config)
     }
+}
+
+impl Identity {
+    fn config(&self, roots: RootCertStore) -> Result<Arc<ClientConfig>, rustls::Error> {
+        builder(roots).with_client_auth_cert(self.chain.clone(), self.key.clone_key()).map(Arc::new)
+    }
+}
+
+fn builder(roots: RootCertStore) -> ConfigBuilder<ClientConfig, WantsClientCert> {
+    ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("the provider has the cipher suites of TLS 1.2 and 1.3")
+        .with_root_certificates(roots)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {

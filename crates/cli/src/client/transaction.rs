@@ -32,6 +32,11 @@ impl Signer {
         Self { identity, channel: channel.to_owned() }
     }
 
+    /// As whom is signed.
+    pub fn identity(&self) -> &SigningIdentity {
+        &self.identity
+    }
+
     /// The channel that is signed for.
     pub fn channel(&self) -> &str {
         &self.channel

@@ -4,7 +4,7 @@ mod block;
 mod config;
 mod ledger;
 mod outline;
-mod policy;
+pub(crate) mod policy;
 
 use std::{fs, io::ErrorKind, path::PathBuf, process::ExitCode};
 

@@ -10,7 +10,7 @@ use protos::{
 };
 
 /// A policy as configtx.yaml has it, as in `MAJORITY Admins` or `OR('Org1MSP.admin', 'Org2MSP.admin')`.
-pub(super) fn text(policy: &Policy) -> String {
+pub(crate) fn text(policy: &Policy) -> String {
     let unreadable = || format!("(a policy of type {} that cannot be read)", policy.r#type);
     match PolicyType::try_from(policy.r#type) {
         Ok(PolicyType::Signature) => match SignaturePolicyEnvelope::decode(policy.value.clone()) {
