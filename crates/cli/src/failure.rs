@@ -1,6 +1,6 @@
 //! Why a command could not do its work, in words for the person who typed it.
 
-use std::{error::Error, process::ExitCode};
+use std::{error::Error, io, process::ExitCode};
 
 /// What a command ends with: its exit code, or the reason it stopped.
 pub(crate) type Outcome = Result<ExitCode, Failure>;
@@ -29,8 +29,18 @@ pub(crate) fn explain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
+/// The reason of an I/O error in Go's words, as the texts of Fabric's tools have it: `no such file or
+/// directory`.
+pub(crate) fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[derive(Debug, thiserror::Error)]
@@ -48,5 +58,11 @@ mod tests {
         let error = Layered::Outer(Box::new(Layered::Middle(Box::new(Layered::Inner))));
         assert_eq!(explain(&error), "outer: middle: inner");
         assert_eq!(explain(&*because("words")), "words");
+    }
+
+    #[test]
+    fn reasons_are_gos() {
+        let error = std::fs::read("/nowhere").unwrap_err();
+        assert_eq!(reason(&error), "no such file or directory");
     }
 }

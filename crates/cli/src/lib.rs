@@ -4,6 +4,7 @@
 mod bench;
 pub mod client;
 mod config;
+mod configtxgen;
 mod cryptogen;
 mod documents;
 pub mod failure;
@@ -12,6 +13,7 @@ mod inspect;
 mod install_links;
 mod kingpin;
 pub mod material;
+mod msp_directory;
 mod orderer;
 mod osnadmin;
 pub mod sandbox;

@@ -270,3 +270,8 @@ impl Certificate {
 pub fn pem_to_der(pem: &[u8]) -> Option<Vec<u8>> {
     pem::decode(pem).map(|block| block.der)
 }
+
+/// What the first PEM block calls itself, such as `CERTIFICATE`; errors tell it.
+pub fn pem_label(pem: &[u8]) -> Option<String> {
+    pem::decode(pem).map(|block| block.label)
+}

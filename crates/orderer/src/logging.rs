@@ -121,6 +121,14 @@ impl Logging {
         metadata.is_event() && Level::of(*metadata.level()) >= self.0.spec.load().level(metadata.target())
     }
 
+    /// Writes an entry of a level that `tracing` does not have, such as [`Level::Fatal`], with which
+    /// Fabric's tools end.
+    pub fn last_words(&self, level: Level, logger: &str, message: &str) {
+        if level >= self.0.spec.load().level(logger) {
+            self.put(level, logger, "main", "", message, &[]);
+        }
+    }
+
     fn write(&self, event: &Event<'_>) {
         let metadata = event.metadata();
         let level = Level::of(*metadata.level());
@@ -132,27 +140,33 @@ impl Logging {
         event.record(&mut collected);
         let logger = metadata.target().replace("::", ".");
         let module = metadata.module_path().unwrap_or_default();
+        // `tracing` does not know functions; the module is the next best.
+        let function = module.rsplit("::").next().unwrap_or(module);
         let caller = format!("{}:{}", metadata.file().unwrap_or("?"), metadata.line().unwrap_or_default());
-        let entry = Entry {
-            at: OffsetDateTime::now_utc(),
-            id: self.0.entries.fetch_add(1, Relaxed) + 1,
-            level,
-            logger: &logger,
-            // `tracing` does not know functions; the module is the next best.
-            function: module.rsplit("::").next().unwrap_or(module),
-            caller: &caller,
-            message: &collected.message,
-            fields: &collected.fields,
-        };
+        self.put(level, &logger, function, &caller, &collected.message, &collected.fields);
+        if let Some(counters) = counters {
+            counters.written.increment();
+        }
+    }
+
+    fn put(
+        &self,
+        level: Level,
+        logger: &str,
+        function: &str,
+        caller: &str,
+        message: &str,
+        fields: &[(&'static str, FieldValue)],
+    ) {
+        let at = OffsetDateTime::now_utc();
+        let id = self.0.entries.fetch_add(1, Relaxed) + 1;
+        let entry = Entry { at, id, level, logger, function, caller, message, fields };
         LINE.with_borrow_mut(|line| {
             line.clear();
             self.0.format.write(line, &entry);
             // There is nowhere left to say that standard error is gone.
             let _ = self.0.writer.lock().write_all(line.as_bytes());
         });
-        if let Some(counters) = counters {
-            counters.written.increment();
-        }
     }
 }
 

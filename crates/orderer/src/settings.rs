@@ -5,7 +5,7 @@
 mod model;
 pub mod reader;
 mod schema;
-mod units;
+pub mod units;
 pub mod yaml;
 
 pub use model::*;

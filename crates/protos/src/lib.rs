@@ -66,5 +66,5 @@ pub mod descriptor {
     pub const FABRIC: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/fabric.descriptors"));
 }
 
-pub use prost::{DecodeError, Message};
+pub use prost::{DecodeError, Message, encode_length_delimiter};
 pub use prost_types::Timestamp;

@@ -21,11 +21,11 @@ pub enum Level {
     Warn,
     /// Something went wrong.
     Error,
-    /// As the two that follow: nothing is logged any more.
+    /// As the next one.
     DPanic,
-    /// Nothing is logged any more.
+    /// What a tool ends with that finds itself unable to go on; nothing else is logged.
     Panic,
-    /// Nothing is logged any more.
+    /// What a tool ends with that was told to do something impossible; nothing else is logged.
     Fatal,
 }
 

@@ -142,7 +142,7 @@ pub(super) fn size(text: &str) -> Result<u32, String> {
 }
 
 /// A truth value in Go's and YAML 1.1's words.
-pub(super) fn truth(text: &str) -> Result<bool, String> {
+pub fn truth(text: &str) -> Result<bool, String> {
     match text {
         "1" | "t" | "T" | "true" | "True" | "TRUE" => Ok(true),
         "y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Ok(true),

@@ -66,7 +66,7 @@ pub struct Entry {
 /// # Errors
 /// Where and why the text is no YAML.
 pub fn parse(text: &str) -> Result<Node, YamlError> {
-    let mut builder = Builder { parser: Parser::new_from_str(text), anchors: HashMap::new(), nodes: 0 };
+    let mut builder = Builder { text, parser: Parser::new_from_str(text), anchors: HashMap::new(), nodes: 0 };
     loop {
         let (event, span) = builder.next()?;
         match event {
@@ -78,6 +78,7 @@ pub fn parse(text: &str) -> Result<Node, YamlError> {
 }
 
 struct Builder<'a> {
+    text: &'a str,
     parser: Parser<'a, saphyr_parser::StrInput<'a>>,
     anchors: HashMap<usize, Node>,
     nodes: usize,
@@ -87,9 +88,23 @@ impl<'a> Builder<'a> {
     fn next(&mut self) -> Result<(Event<'a>, Span), YamlError> {
         match self.parser.next_event() {
             Some(Ok(event)) => Ok(event),
-            Some(Err(error)) => Err(error.into()),
+            Some(Err(error)) => Err(self.error(&error)),
             None => Ok((Event::StreamEnd, Span::default())),
         }
+    }
+
+    /// The parser's error; an alias of nothing is told as in Fabric's reader, with its name.
+    fn error(&self, error: &ScanError) -> YamlError {
+        let (line, column) = (error.marker().line(), error.marker().col());
+        let words = self.text.lines().nth(line.saturating_sub(1)).unwrap_or_default().chars().skip(column);
+        let alias: String = words.take_while(|c| !c.is_whitespace() && !",]}".contains(*c)).collect();
+        let message = match alias.strip_prefix('*') {
+            Some(name) if error.info().ends_with("unknown anchor") => {
+                format!("unknown anchor '{name}' referenced")
+            }
+            _ => error.info().to_owned(),
+        };
+        YamlError { line, column: column + 1, message }
     }
 
     fn count(&mut self, nodes: usize, span: &Span) -> Result<(), YamlError> {
@@ -196,11 +211,4 @@ fn size(node: &Node) -> usize {
 
 fn error_at(span: &Span, message: impl Into<String>) -> YamlError {
     YamlError { line: span.start.line(), column: span.start.col() + 1, message: message.into() }
-}
-
-impl From<ScanError> for YamlError {
-    fn from(error: ScanError) -> Self {
-        let mark = error.marker();
-        Self { line: mark.line(), column: mark.col() + 1, message: error.info().to_owned() }
-    }
 }
