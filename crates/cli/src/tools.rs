@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::Path};
 
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::{configtxgen, cryptogen, failure::Outcome, orderer, osnadmin};
+use crate::{configtxgen, configtxlator, cryptogen, failure::Outcome, orderer, osnadmin};
 
 /// A tool of Fabric's that this binary is as well: as `causeway NAME`, and when it is called `NAME`.
 pub(crate) struct Tool {
@@ -25,6 +25,7 @@ pub(crate) const TOOLS: &[Tool] = &[
     },
     Tool { name: "cryptogen", command: cryptogen::Arguments::command, run: cryptogen::run },
     Tool { name: "configtxgen", command: configtxgen::Arguments::command, run: configtxgen::run },
+    Tool { name: "configtxlator", command: configtxlator::Arguments::command, run: configtxlator::run },
     Tool { name: "osnadmin", command: osnadmin::Arguments::command, run: osnadmin::run },
 ];
 

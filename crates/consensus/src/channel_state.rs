@@ -275,7 +275,8 @@ impl ChannelState {
         self.block(self.ledger.height().saturating_sub(1))
     }
 
-    fn block(&self, number: u64) -> Result<Arc<EncodedBlock>, ChannelError> {
+    /// A block that is in the ledger.
+    pub(crate) fn block(&self, number: u64) -> Result<Arc<EncodedBlock>, ChannelError> {
         read(&self.ledger, &self.channel_id, number)
     }
 
@@ -457,7 +458,8 @@ fn read(ledger: &Ledger, channel: &str, number: u64) -> Result<Arc<EncodedBlock>
     ledger.block(number)?.ok_or_else(missing)
 }
 
-fn bundle_of(channel: &str, block: &EncodedBlock) -> Result<Bundle, ChannelError> {
+/// The configuration in a config block.
+pub(crate) fn bundle_of(channel: &str, block: &EncodedBlock) -> Result<Bundle, ChannelError> {
     Bundle::from_config_block(block.block()).map_err(|source| ChannelError::Config {
         channel: channel.to_owned(),
         number: block.number(),

@@ -157,3 +157,62 @@ async fn wait(
         () = stopping.cancelled() => Err(PullError::Stopping),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::source::BlockStream;
+
+    /// Orderers that answer every request with this.
+    struct Refusing {
+        error: SourceError,
+        asked: AtomicUsize,
+    }
+
+    impl Refusing {
+        fn with(error: SourceError) -> Self {
+            Self { error, asked: AtomicUsize::new(0) }
+        }
+    }
+
+    #[async_trait]
+    impl BlockSource for Refusing {
+        async fn heights(&self) -> Vec<(String, u64)> {
+            Vec::new()
+        }
+
+        async fn pull(&self, _: u64, _: Option<u64>) -> Result<BlockStream, SourceError> {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            Err(self.error.clone())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_keeps_a_node_apart_is_told_in_fabrics_words() {
+        for (error, text) in [
+            (SourceError::Forbidden, "forbidden pulling the channel"),
+            (SourceError::ServiceUnavailable, "service unavailable"),
+        ] {
+            let apart = find_self(&Refusing::with(error), &[]).await.unwrap_err();
+            assert_eq!(apart.to_string(), text);
+        }
+        assert_eq!(Apart::NotInChannel.to_string(), "not in the channel");
+    }
+
+    #[tokio::test]
+    async fn pulling_is_tried_as_often_as_it_is_set() {
+        let source = Refusing::with(SourceError::Faulty("nothing".to_owned()));
+        let patience = Patience { attempts: 3, pause: Duration::from_millis(5) };
+        let began = tokio::time::Instant::now();
+        let error = pull_genesis("testchannel", &source, patience).await.unwrap_err();
+        assert_eq!(error.to_string(), "faulty node, received: nothing");
+        assert_eq!(source.asked.load(Ordering::Relaxed), 3);
+        assert!(began.elapsed() >= patience.pause * 2, "it waits between two attempts");
+    }
+}

@@ -16,6 +16,7 @@ mod log;
 mod logger;
 mod membership;
 mod pending;
+mod recorded;
 #[cfg(test)]
 mod simulation;
 mod start;

@@ -5,44 +5,56 @@ use bytes::Bytes;
 use channel::{block, envelope};
 use cli::client::chain::ChainVerifier;
 use protos::Message;
-use protos::common::{Block, Envelope};
+use protos::common::{Block, BlockMetadataIndex, Envelope, Metadata};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Reads the chains of all nodes and checks: every block verifies (number, link, data hash,
-/// signature), all nodes have the same header at every height, every acknowledged transaction is
-/// there, and no transaction is there twice. Returns the number of blocks.
+/// Checks all that [`check_but_for_doubles`] does, and that no transaction is there twice. Returns the
+/// number of blocks.
 ///
 /// # Panics
 /// When one of these does not hold.
 pub fn check(network: &Network, acknowledged: &BTreeSet<Bytes>) -> usize {
+    let found = check_but_for_doubles(network, acknowledged);
+    if let Some((data, blocks)) = found.doubled.first_key_value() {
+        panic!("{:?} is in blocks {blocks:?}", String::from_utf8_lossy(data));
+    }
+    found.blocks
+}
+
+/// What the chains hold.
+pub struct Found {
+    /// How many blocks.
+    pub blocks: usize,
+    /// Transactions that are there more than once, and in which blocks.
+    pub doubled: BTreeMap<Bytes, Vec<u64>>,
+}
+
+/// Reads the chains of all nodes that serve and checks: every block verifies (number, link, data hash,
+/// signature), all nodes have the same header and, but for signatures, the same metadata at every
+/// height, and every acknowledged transaction is there.
+///
+/// # Panics
+/// When one of these does not hold.
+pub fn check_but_for_doubles(network: &Network, acknowledged: &BTreeSet<Bytes>) -> Found {
     let height = network.settled_height();
-    let chains: Vec<Vec<Block>> = (0..network.len()).map(|node| network.chain(node, height)).collect();
-    for (node, chain) in chains.iter().enumerate() {
-        let mut verifier = ChainVerifier::new();
-        for block in chain {
-            let number = block.header.as_ref().map(|header| header.number);
-            verifier.check(block).unwrap_or_else(|fault| panic!("node {node}, block {number:?}: {fault}"));
-        }
-    }
-    let hashes: Vec<Vec<[u8; 32]>> = chains
-        .iter()
-        .map(|chain| chain.iter().filter_map(|b| b.header.as_ref().map(block::header_hash)).collect())
-        .collect();
-    for (node, chain) in hashes.iter().enumerate() {
+    let chains: Vec<(usize, Vec<Block>)> =
+        network.serving().into_iter().map(|node| (node, network.chain(node, height))).collect();
+    let (first_node, first) = &chains[0];
+    for (node, chain) in &chains {
         assert_eq!(chain.len() as u64, height, "node {node} lacks blocks");
-        let fork = chain.iter().zip(&hashes[0]).position(|(ours, first)| ours != first);
-        assert_eq!(fork, None, "nodes 0 and {node} have different blocks with this number");
-    }
-    let mut seen = BTreeMap::<Bytes, u64>::new();
-    for block in &chains[0] {
-        let number = block.header.as_ref().map_or(0, |header| header.number);
-        for data in transactions(block) {
-            if let Some(before) = seen.insert(data.clone(), number) {
-                panic!("{:?} is in block {before} and in block {number}", String::from_utf8_lossy(&data));
-            }
+        let mut verifier = ChainVerifier::new();
+        for (number, (block, of_first)) in chain.iter().zip(first).enumerate() {
+            verifier.check(block).unwrap_or_else(|fault| panic!("node {node}, block {number}: {fault}"));
+            assert_eq!(hash(block), hash(of_first), "nodes {first_node} and {node}, block {number}: a fork");
+            let (metadata, first_metadata) = (unsigned(block), unsigned(of_first));
+            assert_eq!(metadata, first_metadata, "nodes {first_node} and {node}, block {number}: metadata");
         }
     }
-    let missing: Vec<_> = acknowledged.iter().filter(|data| !seen.contains_key(*data)).collect();
+    let mut places = BTreeMap::<Bytes, Vec<u64>>::new();
+    for (number, block) in (0..).zip(first) {
+        transactions(block).into_iter().for_each(|data| places.entry(data).or_default().push(number));
+    }
+    let missing: Vec<_> = acknowledged.iter().filter(|data| !places.contains_key(*data)).collect();
     assert!(
         missing.is_empty(),
         "{} of {} acknowledged transactions are lost, the first: {:?}",
@@ -50,7 +62,25 @@ pub fn check(network: &Network, acknowledged: &BTreeSet<Bytes>) -> usize {
         acknowledged.len(),
         String::from_utf8_lossy(missing[0])
     );
-    chains[0].len()
+    places.retain(|_, blocks| blocks.len() > 1);
+    Found { blocks: first.len(), doubled: places }
+}
+
+fn hash(block: &Block) -> Option<[u8; 32]> {
+    block.header.as_ref().map(block::header_hash)
+}
+
+/// A block's metadata without the signatures, which are each node's own.
+fn unsigned(block: &Block) -> Vec<Bytes> {
+    let slots = block.metadata.iter().flat_map(|metadata| &metadata.metadata);
+    let is_signed = [BlockMetadataIndex::Signatures as usize, BlockMetadataIndex::LastConfig as usize];
+    slots
+        .enumerate()
+        .map(|(index, slot)| match Metadata::decode(slot.clone()) {
+            Ok(metadata) if is_signed.contains(&index) => metadata.value,
+            _ => slot.clone(),
+        })
+        .collect()
 }
 
 /// The data of a block's transactions; config transactions have none that counts.

@@ -12,6 +12,7 @@ pub mod node;
 pub mod ports;
 pub mod probe;
 pub mod proxy;
+pub mod reconfigure;
 pub mod settings;
 pub mod vectors;
 pub mod wait;

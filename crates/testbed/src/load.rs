@@ -5,13 +5,16 @@ use cli::client::broadcast::Answers;
 use cli::client::connection::Endpoint;
 use cli::client::transaction::Signer;
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
+
+/// Numbers all transactions of this process.
+static COUNT: AtomicU64 = AtomicU64::new(1);
 
 /// Unanswered transactions of one stream.
 const WINDOW: usize = 32;
@@ -20,7 +23,8 @@ const RECONNECT: Duration = Duration::from_millis(50);
 /// How long an answer may take before the stream is given up: a paused node answers nothing.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
-/// A stream of transactions to each of several nodes. Nothing is ever sent twice.
+/// A stream of transactions to each of several nodes. Nothing is ever sent twice, also not by another
+/// load to other nodes.
 pub struct Load {
     record: Arc<Record>,
     streams: Vec<JoinHandle<()>>,
@@ -38,10 +42,9 @@ impl Load {
         let record = Arc::<Record>::default();
         let streams = endpoints
             .iter()
-            .enumerate()
-            .map(|(index, endpoint)| {
+            .map(|endpoint| {
                 let (endpoint, signer, record) = (endpoint.clone(), signer.clone(), Arc::clone(&record));
-                runtime.spawn(async move { send_until_stopped(index, &endpoint, &signer, &record).await })
+                runtime.spawn(async move { send_until_stopped(&endpoint, &signer, &record).await })
             })
             .collect();
         Self { record, streams }
@@ -73,32 +76,23 @@ impl Record {
     }
 }
 
-async fn send_until_stopped(index: usize, endpoint: &Endpoint, signer: &Signer, record: &Record) {
-    let mut number = 0_u64;
+async fn send_until_stopped(endpoint: &Endpoint, signer: &Signer, record: &Record) {
     while !record.is_stopped() {
         // What a broken stream leaves unanswered may or may not be ordered; it is not sent again.
-        let _ =
-            tokio::time::timeout(Duration::from_secs(60), send(index, endpoint, signer, record, &mut number))
-                .await;
+        let _ = tokio::time::timeout(Duration::from_secs(60), send(endpoint, signer, record)).await;
         tokio::time::sleep(RECONNECT).await;
     }
 }
 
-async fn send(
-    index: usize,
-    endpoint: &Endpoint,
-    signer: &Signer,
-    record: &Record,
-    number: &mut u64,
-) -> Option<()> {
+async fn send(endpoint: &Endpoint, signer: &Signer, record: &Record) -> Option<()> {
     let connection = tokio::time::timeout(Duration::from_secs(2), endpoint.connect()).await.ok()?.ok()?;
     let (sender, receiver) = mpsc::channel(WINDOW);
     let mut outstanding = VecDeque::new();
     let mut answers = Answers::open(&connection, ReceiverStream::new(receiver));
     loop {
         while !record.is_stopped() && outstanding.len() < WINDOW {
-            *number += 1;
-            let data = Bytes::from(format!("stream {index} transaction {number} {:64}", ""));
+            let number = COUNT.fetch_add(1, Ordering::Relaxed);
+            let data = Bytes::from(format!("to {} transaction {number} {:64}", endpoint.address, ""));
             sender.send(signer.transaction(data.clone()).ok()?.envelope).await.ok()?;
             outstanding.push_back(data);
         }

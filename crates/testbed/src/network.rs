@@ -3,10 +3,12 @@
 use crate::node::{Node, NodeOptions};
 use crate::proxy::Proxy;
 use crate::{ports, wait};
+use ::http::{Method, StatusCode};
 use bytes::Bytes;
 use cli::client::broadcast::Answers;
 use cli::client::connection::{Connection, Endpoint};
 use cli::client::deliver::{Blocks, DeliverError, Position};
+use cli::client::http::{self, HttpRequest};
 use cli::client::participation;
 use cli::client::tls::{ClientIdentity, Tls};
 use cli::client::transaction::Signer;
@@ -14,10 +16,11 @@ use cli::sandbox::layout::{CLIENT_MSPID, Layout};
 use cli::sandbox::material;
 use identity::signing::SigningIdentity;
 use protos::common::Block;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -30,8 +33,12 @@ const BEHIND_PROXY: u16 = 5;
 /// How a network is made.
 #[derive(Debug, Clone)]
 pub struct NetworkOptions {
-    /// How many nodes.
+    /// How many nodes the channel begins with.
     pub nodes: u16,
+    /// How many more there are that are not part of the channel, but may be added.
+    pub spare_nodes: u16,
+    /// The program of some nodes, in the place of the one under test.
+    pub programs: BTreeMap<usize, PathBuf>,
     /// Raft's tick, instead of the channel's 500 ms: elections in tests need not take seconds.
     pub tick: Option<Duration>,
     /// Whether there is a [`Proxy`] in front of each node, so that it can be cut off.
@@ -42,7 +49,14 @@ pub struct NetworkOptions {
 
 impl Default for NetworkOptions {
     fn default() -> Self {
-        Self { nodes: 3, tick: Some(Duration::from_millis(50)), proxied: false, environment: Vec::new() }
+        Self {
+            nodes: 3,
+            spare_nodes: 0,
+            programs: BTreeMap::new(),
+            tick: Some(Duration::from_millis(50)),
+            proxied: false,
+            environment: Vec::new(),
+        }
     }
 }
 
@@ -62,6 +76,8 @@ pub struct Member {
 pub struct Network {
     // Dropped in this order: processes before the directory they write to.
     members: Vec<Member>,
+    /// Which of them serve the channel.
+    serving: BTreeSet<usize>,
     proxies: Vec<Proxy>,
     signer: Signer,
     runtime: Runtime,
@@ -76,15 +92,21 @@ impl Network {
     /// When any of that fails.
     pub fn start(options: &NetworkOptions) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
-        let base_port = ports::block(options.nodes * PORTS_PER_NODE);
-        let layout = Layout::new(directory.path(), "ch1", options.nodes, base_port)
-            .expect("the ports are below 65536");
-        material::generate(&layout).unwrap_or_else(|e| panic!("cannot make the network's material: {e}"));
+        let all_nodes = options.nodes + options.spare_nodes;
+        let base_port = ports::block(all_nodes * PORTS_PER_NODE);
+        let layout =
+            Layout::new(directory.path(), "ch1", all_nodes, base_port).expect("the ports are below 65536");
+        let mut first_layout = layout.clone();
+        first_layout.nodes.truncate(options.nodes.into());
+        // What was made for all is kept, but for the genesis block.
+        for layout in [&layout, &first_layout] {
+            material::generate(layout).unwrap_or_else(|e| panic!("cannot make the network's material: {e}"));
+        }
         let tls = |folder: &Path| {
             client_tls(&layout.tls_ca(), &folder.join("client.crt"), &folder.join("client.key"))
         };
         let (client, admin) = (tls(&layout.client_tls()), tls(&layout.admin_tls()));
-        let members = layout.nodes.iter().map(|node| {
+        let members = layout.nodes.iter().enumerate().map(|(index, node)| {
             let directory = layout.node_dir(node);
             if let Some(tick) = options.tick {
                 override_tick(&directory, tick);
@@ -98,17 +120,17 @@ impl Network {
             environment.extend(options.environment.iter().cloned());
             Member {
                 node: Node::new(NodeOptions {
+                    program: options.programs.get(&index).cloned(),
                     directory,
                     environment,
-                    hosts: None,
-                    file_size_limit_bytes: None,
+                    ..NodeOptions::default()
                 }),
                 endpoint: endpoint(format!("127.0.0.1:{port}"), Some(&client)),
                 admin: endpoint(node.admin_address(), Some(&admin)),
                 operations_port: node.operations_port,
             }
         });
-        let members = members.collect();
+        let members: Vec<_> = members.collect();
         let proxies = if options.proxied {
             layout.nodes.iter().map(|node| Proxy::new(node.port, node.port + BEHIND_PROXY)).collect()
         } else {
@@ -120,6 +142,7 @@ impl Network {
         network.proxies = proxies;
         network.layout = Some(layout);
         network._directory = Some(directory);
+        network.serving = (0..options.nodes.into()).collect();
         network.start_all();
         network.join_all(&genesis);
         network.wait_for_leader();
@@ -132,7 +155,13 @@ impl Network {
     /// When no runtime can be made for its clients.
     pub fn new(members: Vec<Member>, signer: Signer) -> Self {
         let runtime = Runtime::new().expect("a runtime can be made");
-        Self { members, proxies: Vec::new(), signer, runtime, layout: None, _directory: None }
+        let serving = (0..members.len()).collect();
+        Self { members, serving, proxies: Vec::new(), signer, runtime, layout: None, _directory: None }
+    }
+
+    /// The nodes that serve the channel.
+    pub fn serving(&self) -> Vec<usize> {
+        self.serving.iter().copied().collect()
     }
 
     /// How many nodes there are.
@@ -173,9 +202,14 @@ impl Network {
         &self.members[node].endpoint
     }
 
-    /// Where clients reach all nodes.
+    /// Where clients reach all nodes that serve the channel.
     pub fn endpoints(&self) -> Vec<Endpoint> {
-        self.members.iter().map(|member| member.endpoint.clone()).collect()
+        self.serving.iter().map(|&node| self.members[node].endpoint.clone()).collect()
+    }
+
+    /// Where a node's channel participation API is.
+    pub fn admin(&self, node: usize) -> &Endpoint {
+        &self.members[node].admin
     }
 
     /// Starts every node that is not running and waits until each serves.
@@ -194,20 +228,52 @@ impl Network {
         }
     }
 
-    /// Joins all nodes to the channel of this genesis or config block.
+    /// Joins all nodes that are to serve the channel, by its genesis block or a config block.
     ///
     /// # Panics
     /// When one of them refuses.
-    pub fn join_all(&self, config_block: &[u8]) {
-        for Member { admin, .. } in &self.members {
-            let joined = self.runtime.block_on(participation::join(admin, config_block));
-            joined.unwrap_or_else(|e| panic!("{} cannot join: {e}", admin.address));
-        }
+    pub fn join_all(&mut self, config_block: &[u8]) {
+        self.serving().into_iter().for_each(|node| self.join(node, config_block));
+    }
+
+    /// Joins a node to the channel; from then on it is one of those that serve it.
+    ///
+    /// # Panics
+    /// When it refuses.
+    pub fn join(&mut self, node: usize, config_block: &[u8]) {
+        let admin = &self.members[node].admin;
+        let joined = self.runtime.block_on(participation::join(admin, config_block));
+        joined.unwrap_or_else(|e| panic!("{} cannot join: {e}", admin.address));
+        self.serving.insert(node);
+    }
+
+    /// Removes the channel from a node.
+    ///
+    /// # Panics
+    /// When the node refuses.
+    pub fn remove_channel(&mut self, node: usize) {
+        let path = format!("/participation/v1/channels/{}", self.signer.channel());
+        let request = HttpRequest { method: Method::DELETE, ..HttpRequest::get(&path) };
+        let answer = self.runtime.block_on(http::send(&self.members[node].admin, request));
+        let answer = answer.unwrap_or_else(|e| panic!("node {node} cannot be asked: {e}"));
+        let text = String::from_utf8_lossy(&answer.body);
+        assert_eq!(answer.status, StatusCode::NO_CONTENT, "node {node} keeps the channel: {text}");
+        self.serving.remove(&node);
+    }
+
+    /// A node serves the channel as one that had left it.
+    pub fn serves_again(&mut self, node: usize) {
+        self.serving.insert(node);
+    }
+
+    /// A node serves the channel no more.
+    pub fn leaves(&mut self, node: usize) {
+        self.serving.remove(&node);
     }
 
     /// The node that leads the channel, by its own metrics.
     pub fn leader(&self) -> Option<usize> {
-        (0..self.len()).find(|&node| {
+        self.serving.iter().copied().find(|&node| {
             let metrics = http_get(self.members[node].operations_port, "/metrics").unwrap_or_default();
             metrics.lines().any(|line| {
                 line.starts_with("consensus_etcdraft_is_leader{")
@@ -255,7 +321,7 @@ impl Network {
         self.proxies.iter().for_each(Proxy::heal);
     }
 
-    /// Orders one transaction through each node, trying until it is acknowledged, and returns their data:
+    /// Orders one transaction through each node that serves, trying until it is acknowledged, and returns their data:
     /// the network orders again.
     ///
     /// # Panics
@@ -271,7 +337,7 @@ impl Network {
                 self.runtime.block_on(order_one(self.endpoint(node), envelope)).then_some(data)
             })
         };
-        (0..self.len()).map(through).collect()
+        self.serving.iter().copied().map(through).collect()
     }
 
     /// What must hold after whatever a node was sent: all nodes run, order, and have not panicked.
@@ -298,13 +364,13 @@ impl Network {
         connected.unwrap_or_else(|e| panic!("node {node}: {e}"))
     }
 
-    /// Waits until all nodes have the same height, and returns it.
+    /// Waits until all nodes that serve the channel have the same height, and returns it.
     ///
     /// # Panics
     /// After a minute without.
     pub fn settled_height(&self) -> u64 {
         wait::until("all nodes to have the same height", Duration::from_secs(60), || {
-            let heights: Vec<_> = (0..self.len()).map(|node| self.height(node)).collect();
+            let heights: Vec<_> = self.serving.iter().map(|&node| self.height(node)).collect();
             let first = heights[0]?;
             heights.iter().all(|height| *height == Some(first)).then_some(first)
         })
@@ -312,8 +378,7 @@ impl Network {
 
     /// The number of blocks that a node has, when it answers.
     pub fn height(&self, node: usize) -> Option<u64> {
-        let newest = self.read(node, Position::Newest, Position::Newest).ok()?;
-        Some(newest.last()?.header.as_ref()?.number + 1)
+        Some(self.newest_block(node)?.header?.number + 1)
     }
 
     /// The first `height` blocks of a node.
@@ -323,6 +388,22 @@ impl Network {
     pub fn chain(&self, node: usize, height: u64) -> Vec<Block> {
         self.read(node, Position::Oldest, Position::Number(height - 1))
             .unwrap_or_else(|e| panic!("node {node} does not deliver its chain: {e}"))
+    }
+
+    /// One block of a node, if it has it and delivers at the moment.
+    pub fn block(&self, node: usize, number: u64) -> Option<Block> {
+        let position = Position::Number(number);
+        self.read(node, position, position).ok()?.pop()
+    }
+
+    /// The newest block of a node, if it delivers at the moment.
+    pub fn newest_block(&self, node: usize) -> Option<Block> {
+        self.read(node, Position::Newest, Position::Newest).ok()?.pop()
+    }
+
+    /// Hands an envelope to a node; whether it was acknowledged.
+    pub fn broadcast(&self, node: usize, envelope: Bytes) -> bool {
+        self.runtime.block_on(order_one(self.endpoint(node), envelope))
     }
 
     fn read(&self, node: usize, start: Position, stop: Position) -> Result<Vec<Block>, DeliverError> {

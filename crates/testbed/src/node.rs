@@ -7,8 +7,10 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 /// How a node is started.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct NodeOptions {
+    /// Another orderer in the place of the one under test; it must read `orderer.yaml` likewise.
+    pub program: Option<PathBuf>,
     /// The directory of its `orderer.yaml`, and its working directory.
     pub directory: PathBuf,
     /// `ORDERER_...` and other variables.
@@ -47,7 +49,7 @@ impl Node {
     /// When it is running, or cannot be started.
     pub fn start(&mut self) {
         assert!(self.child.is_none(), "{} is running already", self.options.directory.display());
-        let program = binary::causeway();
+        let program = self.options.program.clone().unwrap_or_else(binary::causeway);
         let mut command = match &self.options.hosts {
             Some(file) => hosts::command(&program, file),
             None => Command::new(&program),
@@ -59,8 +61,10 @@ impl Node {
         }
         let log = self.open_log();
         let errors = log.try_clone().expect("a file handle can be duplicated");
+        if self.options.program.is_none() {
+            command.arg("orderer");
+        }
         command
-            .arg("orderer")
             .env("FABRIC_CFG_PATH", &self.options.directory)
             .envs(self.options.environment.iter().map(|(k, v)| (k, v)))
             .current_dir(&self.options.directory)

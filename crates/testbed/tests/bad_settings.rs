@@ -28,12 +28,7 @@ impl Place {
 
     fn node(&self, environment: &[(&str, String)]) -> Node {
         let environment = environment.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
-        Node::new(NodeOptions {
-            directory: self.directory.clone(),
-            environment,
-            hosts: None,
-            file_size_limit_bytes: None,
-        })
+        Node::new(NodeOptions { directory: self.directory.clone(), environment, ..NodeOptions::default() })
     }
 
     /// Starts a node with these settings, which must end by itself with a failure, and gives what

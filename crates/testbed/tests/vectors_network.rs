@@ -59,8 +59,7 @@ fn member(vectors: &Path, root: &Path, index: usize, place: Place<'_>) -> (Membe
         tls: Some(tls(vectors)),
         server_name: Some(format!("orderer{index}.example.com")),
     };
-    let options =
-        NodeOptions { directory, environment: Vec::new(), hosts: place.hosts, file_size_limit_bytes: None };
+    let options = NodeOptions { directory, hosts: place.hosts, ..NodeOptions::default() };
     let member = Member {
         node: Node::new(options),
         endpoint,

@@ -6,6 +6,8 @@ use channel::{
     block::{self, EncodedBlock},
     replication::ChainVerifier,
 };
+use parking_lot::Mutex;
+use protos::Message as _;
 use raft::eraftpb::Snapshot;
 use tokio::{sync::mpsc::UnboundedSender, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -16,7 +18,12 @@ use crate::{
     source::BlockSources,
 };
 
-use super::{core::Tip, driver::Event, membership::Membership, worker::IdleProbe};
+use super::{
+    core::Tip,
+    driver::Event,
+    membership::{Membership, MembershipFault},
+    worker::IdleProbe,
+};
 
 /// Between attempts to pull.
 const RETRY: Duration = Duration::from_millis(500);
@@ -98,6 +105,7 @@ impl Job {
             return self.commit_encapsulated(target, membership, index).await;
         }
         let own_last = self.state.last_block()?;
+        let membership = Arc::new(Mutex::new(membership));
         let mut verifier = ChainVerifier::after(&own_last, self.state.bundle());
         if index != 0 {
             verifier = verifier.with_anchor(last, target.header_hash());
@@ -105,7 +113,7 @@ impl Job {
         let mut pause = RETRY;
         loop {
             let source = self.sources.for_channel(self.state.channel_id(), &self.state.bundle());
-            match replicate(&*source, &mut verifier, last, self.keep(), stopping).await {
+            match replicate(&*source, &mut verifier, last, self.keep(&membership), stopping).await {
                 Ok(()) => break,
                 Err(error @ (PullError::Keep(_) | PullError::Stopping)) => return Err(error),
                 Err(error) => {
@@ -120,20 +128,21 @@ impl Job {
             }
         }
         self.info(format_args!("Finished syncing with cluster up to and including block [{last}]"));
-        let (tip, metadata) = self.tip()?;
-        let state = self.state.bundle();
-        let orderer = state.orderer().map(|orderer| orderer.consensus_metadata.clone()).unwrap_or_default();
-        let config = channel::consenters::RaftConfig::parse(&orderer).unwrap_or(membership.config);
-        let membership = Membership::new(config, &metadata).map_err(|error| self.unreadable(&error))?;
-        Ok((tip, membership))
+        let newest = self.state.last_block()?;
+        let membership = membership.lock().clone();
+        Ok((Tip { number: newest.number(), hash: newest.header_hash() }, membership))
     }
 
-    /// Pulled blocks keep their consenter metadata and get this node's signature.
-    fn keep(&self) -> Keep {
+    /// Pulled blocks get the consenter metadata that they were ordered with, and this node's signature.
+    fn keep(&self, membership: &Arc<Mutex<Membership>>) -> Keep {
         let (state, events) = (self.state.clone(), self.events.clone());
+        let membership = membership.clone();
         Arc::new(move |block| {
-            let metadata = block::consenter_metadata(block.block())?;
-            write(&state, block, &metadata)?;
+            let recorded = block::consenter_metadata(block.block())?;
+            let mut membership = membership.lock();
+            *membership =
+                membership.after_pulled(block, &recorded).map_err(|error| unreadable(&state, &error))?;
+            write(&state, block, &membership.metadata.encode_to_vec())?;
             // Without a driver nobody waits for it.
             let _ = events.send(Event::Pulled(block.clone()));
             Ok(ControlFlow::Continue(()))
@@ -161,10 +170,11 @@ impl Job {
             }
             .into());
         }
-        let (membership, _) = membership.after(&block, index).map_err(|error| self.unreadable(&error))?;
+        let (membership, _) =
+            membership.after(&block, index).map_err(|error| unreadable(&self.state, &error))?;
         let tip = Tip { number, hash: block.header_hash() };
         let (state, events) = (self.state.clone(), self.events.clone());
-        let metadata = protos::Message::encode_to_vec(&membership.metadata);
+        let metadata = membership.metadata.encode_to_vec();
         let written = tokio::task::spawn_blocking(move || {
             write(&state, &block, &metadata)?;
             let _ = events.send(Event::Pulled(Arc::new(block)));
@@ -174,19 +184,13 @@ impl Job {
         Ok((tip, membership))
     }
 
-    fn tip(&self) -> Result<(Tip, bytes::Bytes), PullError> {
-        let last = self.state.last_block()?;
-        let metadata = block::consenter_metadata(last.block()).map_err(ChannelError::from)?;
-        Ok((Tip { number: last.number(), hash: last.header_hash() }, metadata))
-    }
-
-    fn unreadable(&self, error: &super::membership::MembershipFault) -> ChannelError {
-        ChannelError::Consenters { channel: self.state.channel_id().to_owned(), reason: error.to_string() }
-    }
-
     fn info(&self, text: std::fmt::Arguments<'_>) {
         tracing::info!(target: "orderer.consensus.etcdraft", channel = %self.state.channel_id(), node = self.node, "{text}");
     }
+}
+
+fn unreadable(state: &ChannelState, error: &MembershipFault) -> ChannelError {
+    ChannelError::Consenters { channel: state.channel_id().to_owned(), reason: error.to_string() }
 }
 
 fn write(state: &ChannelState, block: &EncodedBlock, metadata: &[u8]) -> Result<(), ChannelError> {

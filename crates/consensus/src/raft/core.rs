@@ -5,7 +5,11 @@
 //! sent while they are being written, messages that promise something go out after that, blocks
 //! are applied when they are on a majority's disks and on this one's.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use channel::block::EncodedBlock;
@@ -227,7 +231,8 @@ pub(crate) struct Core {
 
     role: (u64, StateRole, u64),
     role_changes: u64,
-    leader_counts: bool,
+    /// The other nodes that take each number once when they lead, by their last word.
+    counting: BTreeSet<u64>,
     next_campaign: Option<Duration>,
     leading: Option<Leading>,
     abdicating: Option<lead::Abdication>,
@@ -240,6 +245,11 @@ pub(crate) struct Core {
     retry_at: Option<Duration>,
     /// What did not reach the leader's stream: term, first number, and when it is sent again.
     resend: Option<(u64, u64, Duration)>,
+    /// What a leader that does not count has passed over: term, up to which number, and when it is
+    /// taken to be lost.
+    passed_over: Option<(u64, u64, Duration)>,
+    /// How often in a row nothing had come back when it was time to send again.
+    silences: u32,
 }
 
 /// What a chain starts from: its log as it was on disk, and what the ledger says.
@@ -296,7 +306,7 @@ impl Core {
             saving_snapshot: None,
             role: (0, StateRole::Follower, 0),
             role_changes: 0,
-            leader_counts: false,
+            counting: BTreeSet::new(),
             leading: None,
             abdicating: None,
             others_first: false,
@@ -305,6 +315,8 @@ impl Core {
             pending: Pending::new(run),
             retry_at: None,
             resend: None,
+            passed_over: None,
+            silences: 0,
         };
         core.metrics.set(Gauge::ClusterSize, &core.settings.channel, core.membership.ids().len() as u64);
         core.metrics.set(Gauge::IsLeader, &core.settings.channel, 0);
@@ -343,7 +355,8 @@ impl Core {
     pub(crate) fn deadline(&self) -> Option<Duration> {
         let batch = self.leading.as_ref().filter(|_| self.is_ordering()).and_then(|l| l.batch_deadline);
         let resend = self.resend.map(|(_, _, at)| at);
-        [batch, self.retry_at, self.next_campaign, resend].into_iter().flatten().min()
+        let passed_over = self.passed_over.map(|(_, _, at)| at);
+        [batch, self.retry_at, self.next_campaign, resend, passed_over].into_iter().flatten().min()
     }
 
     /// Takes note of something that happened. What follows is worked out by [`Core::advance`],
@@ -400,6 +413,7 @@ impl Core {
                     break;
                 }
             }
+            self.take_back_passed_over();
             self.forward();
             self.retry();
         }
@@ -441,8 +455,10 @@ impl Core {
                 message.commit
             ));
         }
-        if counts_submissions && !self.leader_counts && from == self.leader() {
-            self.leader_counts = true;
+        if counts_submissions {
+            self.counting.insert(from);
+        } else {
+            self.counting.remove(&from);
         }
         if let Err(error) = self.raft.step(message) {
             self.debug(format_args!("message of {from} not processed: {error}"));

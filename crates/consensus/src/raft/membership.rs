@@ -98,6 +98,21 @@ impl Membership {
         }
     }
 
+    /// The set as of the next block, which came from somebody's ledger. The consenters follow from the
+    /// block; what was recorded with it tells the raft index. Fabric's orderers record nothing with a
+    /// block that they took from a snapshot; then the index stays what it was.
+    pub(crate) fn after_pulled(
+        &self,
+        block: &EncodedBlock,
+        recorded: &[u8],
+    ) -> Result<Self, MembershipFault> {
+        let index = match recorded {
+            [] => self.metadata.raft_index,
+            bytes => BlockMetadata::decode(bytes)?.raft_index,
+        };
+        Ok(self.after(block, index)?.0)
+    }
+
     /// What `config` does to the node with this raft id, if it removes it or gives it another
     /// certificate.
     pub(crate) fn unseats(&self, config: &RaftConfig, id: u64) -> Option<MembershipChange> {

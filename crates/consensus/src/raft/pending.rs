@@ -77,6 +77,8 @@ pub(crate) struct Pending {
     numbering: (u64, u64),
     /// The messages by the numbers that they have in that term.
     numbered: BTreeMap<u64, u64>,
+    /// The highest of them that was seen in the chain.
+    highest_seen: u64,
     /// Tells this run of the node's from others.
     run: u64,
     /// Receipts whose block waits to be written.
@@ -93,6 +95,7 @@ impl Pending {
             next_id: 0,
             numbering: (0, 0),
             numbered: BTreeMap::new(),
+            highest_seen: 0,
             run: u64::from(run),
             awaiting_write: BTreeMap::new(),
         }
@@ -125,6 +128,7 @@ impl Pending {
         if self.numbering.0 != term {
             self.numbering = (term, Numbered::first_of(self.run));
             self.numbered.clear();
+            self.highest_seen = 0;
         } else {
             self.numbering.1 += 1;
         }
@@ -147,6 +151,30 @@ impl Pending {
             Some(Numbered { submission, term, sequence: *sequence, oldest })
         });
         again.collect()
+    }
+
+    /// The number of the newest message that the leader of `term` ordered, if it has passed over earlier
+    /// ones.
+    pub(crate) fn passed_over(&self, term: u64) -> Option<u64> {
+        let oldest = *self.numbered.first_key_value()?.0;
+        (self.numbering.0 == term && oldest < self.highest_seen).then_some(self.highest_seen)
+    }
+
+    /// Takes what the leader of `term` was sent up to this number, and that is not in the chain, to be
+    /// lost: it is to be handed in again, under new numbers. Gives what it is.
+    pub(crate) fn take_back(&mut self, term: u64, up_to: u64) -> Vec<(u64, Submission)> {
+        if self.numbering.0 != term {
+            return Vec::new();
+        }
+        let kept = up_to.checked_add(1).map_or_else(BTreeMap::new, |next| self.numbered.split_off(&next));
+        let lost = std::mem::replace(&mut self.numbered, kept);
+        let taken = lost.into_values().filter_map(|id| {
+            let item = self.items.get_mut(&id)?;
+            item.sent = None;
+            self.unsent.insert(id);
+            Some((id, item.submission.clone()))
+        });
+        taken.collect()
     }
 
     /// An entry of `term` has been applied: what earlier leaders had and was not seen is lost, and
@@ -176,6 +204,9 @@ impl Pending {
                 self.by_key.remove(&key);
             }
             if let Some(item) = self.take(id) {
+                if let Some(sent) = item.sent.filter(|sent| sent.term == self.numbering.0) {
+                    self.highest_seen = self.highest_seen.max(sent.sequence);
+                }
                 found.push(item.ticket);
             }
         }
@@ -337,6 +368,24 @@ mod tests {
         assert_eq!(numbers(pending.sent_again(3, 0)), [(first + 1, first + 1), (first + 2, first + 1)]);
         assert_eq!(numbers(pending.sent_again(3, first + 2)), [(first + 2, first + 1)]);
         assert_eq!(numbers(pending.sent_again(4, 0)), []);
+    }
+
+    #[test]
+    fn what_a_leader_passed_over_goes_out_again_under_new_numbers() {
+        let mut pending = Pending::new(0);
+        let _receipts: Vec<Receipt> = ["a", "b", "c", "d"].map(|text| take(&mut pending, text)).into();
+        while pending.take_for_forwarding(3).is_some() {}
+        block(&mut pending, 1, &["a"]);
+        assert_eq!(pending.passed_over(3), None, "what comes next may be on its way");
+        block(&mut pending, 2, &["c"]);
+        assert_eq!((pending.passed_over(3), pending.passed_over(4)), (Some(3), None));
+        let lost: Vec<_> = pending.take_back(3, 3).into_iter().map(|(_, s)| s.envelope).collect();
+        assert_eq!(lost, ["b"]);
+        let again = pending.take_for_forwarding(3).unwrap();
+        assert_eq!((&again.submission.envelope[..], again.sequence), (&b"b"[..], 5));
+        assert_eq!(pending.passed_over(3), None);
+        assert!(pending.take_for_forwarding(3).is_none());
+        assert_eq!(pending.take_back(3, u64::MAX).len(), 2, "all that is not in the chain");
     }
 
     #[test]

@@ -2,10 +2,7 @@
 
 use std::{collections::HashSet, path::PathBuf, sync::Arc, time::Duration};
 
-use channel::{
-    block,
-    consenters::{self, RaftConfig, RaftConfigError},
-};
+use channel::consenters::{self, RaftConfigError};
 use protos::orderer::BatchSize;
 use storage::{
     snapshot::{SnapshotError, SnapshotStore},
@@ -34,7 +31,7 @@ use super::{
     handle::{RaftChain, Shared},
     log::{Log, ReadBlock},
     logger::library_logger,
-    membership::Membership,
+    recorded::Recorded,
 };
 
 /// Messages of other consenters that may wait to be processed; more are dropped, as by a network.
@@ -115,18 +112,11 @@ pub fn start(
     let channel = state.channel_id().to_owned();
     let bundle = state.bundle();
     let orderer = bundle.orderer().ok_or_else(|| StartError::NoOrderer(channel.clone()))?;
-    let config = RaftConfig::parse(&orderer.consensus_metadata)?;
-    let position = consenters::find_self(&config.consenters, &options.own_server_cert_der)
+    let Recorded { membership, is_new } = Recorded::read(&state)?;
+    let position = consenters::find_self(&membership.config.consenters, &options.own_server_cert_der)
         .ok_or(StartError::NotAConsenter)?;
 
     let last = state.last_block()?;
-    // The block that begins a channel or a segment has no metadata of this consenter.
-    let metadata = if last.number() == 0 {
-        Default::default()
-    } else {
-        block::consenter_metadata(last.block()).map_err(ChannelError::from)?
-    };
-    let membership = Membership::new(config, &metadata).map_err(|e| StartError::Membership(e.to_string()))?;
     let id = membership.ids()[position];
     let tip = Tip { number: last.number(), hash: last.header_hash() };
 
@@ -138,7 +128,6 @@ pub fn start(
         }
         None => raft_options.tick_interval,
     };
-    let is_new = metadata.is_empty();
     let opened = open_log(&channel, id, options, is_new.then(|| (membership.ids(), tip.number + 1)))?;
     let settings = Settings {
         channel: channel.clone(),

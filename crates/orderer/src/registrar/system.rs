@@ -43,12 +43,17 @@ pub enum BootstrapError {
     Store(#[from] StoreError),
 }
 
-/// Makes the system channel from its genesis block, if this node has no channels yet.
+/// Makes the system channel from its genesis block, if this node has no channels yet. A later config
+/// block of a system channel is kept as what that channel is joined with.
 ///
 /// # Errors
 ///
 /// When the file is not a genesis block of a system channel.
 pub fn bootstrap(store: &LedgerStore, file: &Path) -> Result<(), BootstrapError> {
+    if !store.channels()?.is_empty() {
+        tracing::info!(target: SERVER_LOG, "Not bootstrapping the system channel because of existing channels");
+        return Ok(());
+    }
     let path = file.display().to_string();
     let bytes = fs::read(file).map_err(|source| BootstrapError::Unreadable { path: path.clone(), source })?;
     let invalid = |reason: String| BootstrapError::Invalid { path: path.clone(), reason };
@@ -63,10 +68,6 @@ pub fn bootstrap(store: &LedgerStore, file: &Path) -> Result<(), BootstrapError>
         RaftConfig::parse(&orderer.consensus_metadata).map_err(|error| invalid(error.to_string()))?;
     }
     let number = boot.header.as_ref().map_or(0, |header| header.number);
-    if !store.channels()?.is_empty() {
-        tracing::info!(target: SERVER_LOG, "Not bootstrapping the system channel because of existing channels");
-        return Ok(());
-    }
     if number > 0 {
         tracing::info!(target: SERVER_LOG,
             "Not bootstrapping the system channel because the bootstrap block number is {number} (>0), replication is needed");

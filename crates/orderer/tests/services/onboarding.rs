@@ -186,6 +186,7 @@ async fn a_node_bootstrapped_with_a_later_block_replicates_what_it_is_a_consente
     // The bootstrap file means nothing any more, and nothing is asked for again.
     let TestNode { node, org, tls, directory } = second;
     node.stop().await;
+    fs::remove_file(&settings.general.bootstrap_file).unwrap();
     let node = start(&settings).await.unwrap();
     let second = TestNode { node, org, tls, directory };
     for channel_id in [SYSTEM, SHARED, APART] {

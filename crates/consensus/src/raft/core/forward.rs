@@ -7,6 +7,9 @@ use channel::block::EncodedBlock;
 
 use super::{Core, Effect};
 
+/// After so many silences in a row a leader that does not count is taken to have lost what it was sent.
+const SILENCES: u32 = 3;
+
 impl Core {
     /// Sends what waits to the leader, if that is another node.
     pub(super) fn forward(&mut self) {
@@ -53,8 +56,9 @@ impl Core {
         2 * self.rules.batch().1 + 4 * self.settings.tick_interval
     }
 
-    /// When nothing of what was forwarded comes back, it is sent again to a leader that takes each
-    /// message once.
+    /// When nothing of what was forwarded comes back, it is sent again: at once to a leader that takes
+    /// each message once; to one of Fabric's, which may order a message as often as it is sent, only
+    /// after a longer silence.
     pub(super) fn retry(&mut self) {
         if self.retry_at.is_none_or(|at| at > self.now) {
             return;
@@ -63,11 +67,45 @@ impl Core {
         if self.pending.is_empty() {
             return;
         }
-        let leader = self.leader();
-        if self.leader_counts && leader != 0 && leader != self.settings.id {
+        self.silences += 1;
+        if self.leader_counts() {
             self.send_again(0);
+        } else if self.leader_forgets() && self.silences >= SILENCES {
+            self.silences = 0;
+            self.passed_over = Some((self.role.0, u64::MAX, self.now));
+            self.take_back_passed_over();
+            self.forward();
         }
         self.retry_at = Some(self.now + self.retry_interval());
+    }
+
+    /// Whether another node leads that takes each number once.
+    fn leader_counts(&self) -> bool {
+        self.counting.contains(&self.leader())
+    }
+
+    /// Whether another node leads that looks at no numbers: one of Fabric's.
+    fn leader_forgets(&self) -> bool {
+        let leader = self.leader();
+        leader != 0 && leader != self.settings.id && !self.counting.contains(&leader)
+    }
+
+    /// One of Fabric's leaders orders what it is sent on a stream in order, and drops what it cannot
+    /// order without a word; so does a stream that breaks. What it has passed over for a while is handed
+    /// in again, unless the configuration allows it no longer.
+    pub(super) fn take_back_passed_over(&mut self) {
+        let Some((term, up_to, _)) = self.passed_over.take_if(|(_, _, at)| *at <= self.now) else { return };
+        if term != self.role.0 || !self.leader_forgets() {
+            return;
+        }
+        let sequence = self.rules.sequence();
+        for (id, submission) in self.pending.take_back(term, up_to) {
+            if submission.config_sequence < sequence
+                && let Err(reason) = self.rules.recheck(&submission)
+            {
+                self.pending.reject(id, reason);
+            }
+        }
     }
 
     pub(super) fn block_pulled(&mut self, block: &EncodedBlock) {
@@ -78,8 +116,17 @@ impl Core {
 
     /// Looks for messages of this node in a block; each one found puts off sending again.
     pub(super) fn seen_in_chain(&mut self, number: u64, is_config: bool, data: &[Bytes]) {
-        if self.pending.committed(number, is_config, data) > 0 {
-            self.retry_at = (!self.pending.is_empty()).then(|| self.now + self.retry_interval());
+        if self.pending.committed(number, is_config, data) == 0 {
+            return;
+        }
+        self.silences = 0;
+        self.retry_at = (!self.pending.is_empty()).then(|| self.now + self.retry_interval());
+        let term = self.role.0;
+        if self.passed_over.is_none_or(|(of_term, ..)| of_term != term)
+            && self.leader_forgets()
+            && let Some(up_to) = self.pending.passed_over(term)
+        {
+            self.passed_over = Some((term, up_to, self.now + self.retry_interval()));
         }
     }
 }

@@ -76,7 +76,6 @@ impl Core {
         if leader != old_leader {
             self.info(format_args!("Raft leader changed: {old_leader} -> {leader}"));
             self.metrics.add(Counter::LeaderChanges, &self.settings.channel, 1);
-            self.leader_counts = false;
             self.active.forget();
             if leader == 0 {
                 let size = self.membership.ids().len();

@@ -1,0 +1,408 @@
+//! Channels that nodes of ours and Fabric's own orderers serve together. `CAUSEWAY_FABRIC_ORDERER`
+//! names Fabric's `orderer` (2.5); without it these tests are skipped, because there is none to be
+//! had everywhere. Each scenario runs with several seeds (`CAUSEWAY_SEEDS`).
+//!
+//! What is promised then: all nodes have the same chain, also after kills on either side, and what one
+//! of ours acknowledged is in it. What Fabric's nodes acknowledge they may lose; that is not looked at.
+#![allow(clippy::unwrap_used)]
+
+use bytes::Bytes;
+use protos::Message;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use storage::snapshot::SnapshotStore;
+use storage::wal::Wal;
+use testbed::ledgers;
+use testbed::load::Load;
+use testbed::network::{Network, NetworkOptions};
+use testbed::reconfigure::change_raft;
+use testbed::wait;
+
+const DEFAULT_SEEDS: u64 = 1;
+
+fn fabric_orderer() -> Option<PathBuf> {
+    let path = std::env::var_os("CAUSEWAY_FABRIC_ORDERER").map(PathBuf::from);
+    if path.is_none() {
+        println!("skipped: CAUSEWAY_FABRIC_ORDERER names no orderer of Fabric");
+    }
+    path
+}
+
+/// A channel of both, under load.
+struct Mixed {
+    network: Network,
+    fabric: PathBuf,
+    random: StdRng,
+    /// One to each node; what ours answer counts, what Fabric's answer does not.
+    loads: BTreeMap<usize, Load>,
+    acknowledged: BTreeSet<Bytes>,
+}
+
+/// Runs a scenario with each seed.
+fn with_seeds(
+    name: &str,
+    scenario: impl Fn(&mut Mixed),
+    options: impl Fn(&mut StdRng) -> (NetworkOptions, Vec<usize>),
+) {
+    let Some(fabric) = fabric_orderer() else { return };
+    let only = std::env::var("CAUSEWAY_SEED").ok().and_then(|seed| seed.parse().ok());
+    let count = std::env::var("CAUSEWAY_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(DEFAULT_SEEDS);
+    let seeds = only.map_or(0..count, |seed: u64| seed..seed + 1);
+    for seed in seeds {
+        println!("again alone: CAUSEWAY_SEED={seed} cargo xtask test -p testbed --test beside_fabric {name}");
+        let mut random = StdRng::seed_from_u64(seed);
+        let (mut options, of_fabric) = options(&mut random);
+        options.programs = of_fabric.iter().map(|node| (*node, fabric.clone())).collect();
+        println!(
+            "{name}, seed {seed}: {} nodes, Fabric's: {of_fabric:?}",
+            options.nodes + options.spare_nodes
+        );
+        let network = Network::start(&options);
+        let mut mixed = Mixed {
+            network,
+            fabric: fabric.clone(),
+            random,
+            loads: BTreeMap::new(),
+            acknowledged: BTreeSet::new(),
+        };
+        mixed.load();
+        mixed.progress();
+        scenario(&mut mixed);
+        let (acknowledged, blocks, doubled) = mixed.check();
+        println!(
+            "{name}, seed {seed}: {acknowledged} acknowledged by ours, {blocks} blocks, {doubled} doubled"
+        );
+    }
+}
+
+/// Three to five nodes, some of them Fabric's, never all.
+fn any_mix(random: &mut StdRng) -> (NetworkOptions, Vec<usize>) {
+    let nodes = random.random_range(3..=5_u16);
+    let count = random.random_range(1..usize::from(nodes));
+    let of_fabric = rand::seq::index::sample(random, nodes.into(), count).into_vec();
+    (NetworkOptions { nodes, ..NetworkOptions::default() }, of_fabric)
+}
+
+impl Mixed {
+    fn is_fabric(&mut self, node: usize) -> bool {
+        self.network.node(node).options_mut().program.is_some()
+    }
+
+    /// Sends to all nodes that serve and are not sent to yet.
+    fn load(&mut self) {
+        for node in self.network.serving() {
+            let endpoint = self.network.endpoint(node).clone();
+            let (runtime, signer) = (self.network.runtime(), self.network.signer());
+            self.loads.entry(node).or_insert_with(|| Load::start(runtime, &[endpoint], signer));
+        }
+    }
+
+    /// Waits until a node has what the others have now.
+    fn catches_up(&mut self, node: usize) {
+        let height = wait::until("a node to deliver", Duration::from_secs(60), || {
+            self.network.serving().into_iter().filter_map(|other| self.network.height(other)).max()
+        });
+        wait::until("a node to catch up", Duration::from_secs(60), || {
+            self.network.height(node).filter(|reached| *reached >= height)
+        });
+    }
+
+    /// Sends to a node no more. What it acknowledged must be kept if it is one of ours.
+    fn stop_load(&mut self, node: usize) {
+        let Some(load) = self.loads.remove(&node) else { return };
+        let acknowledged = load.stop(self.network.runtime());
+        if !self.is_fabric(node) {
+            self.acknowledged.extend(acknowledged);
+        }
+    }
+
+    fn stop_all_load(&mut self) {
+        (0..self.network.len()).for_each(|node| self.stop_load(node));
+    }
+
+    /// Waits until more of what was sent to ours, or while none of ours runs to Fabric's, is acknowledged.
+    fn progress(&mut self) {
+        let mut running: Vec<usize> = self.loads.keys().copied().collect();
+        running.retain(|node| self.network.node(*node).is_running());
+        let (of_fabric, ours): (Vec<usize>, Vec<usize>) =
+            running.into_iter().partition(|node| self.is_fabric(*node));
+        let watched = if ours.is_empty() { of_fabric } else { ours };
+        let count = || watched.iter().map(|node| self.loads[node].acknowledged_count()).sum::<usize>();
+        let before = count();
+        wait::until("transactions to be acknowledged", Duration::from_secs(60), || {
+            (count() >= before + 50).then_some(())
+        });
+    }
+
+    fn any(&mut self) -> usize {
+        let serving = self.network.serving();
+        serving[self.random.random_range(0..serving.len())]
+    }
+
+    fn any_but(&mut self, other: usize) -> usize {
+        wait::until("another node", Duration::from_secs(1), || Some(self.any()).filter(|node| *node != other))
+    }
+
+    /// Starts what was killed. Fabric's orderer does not start on a log whose last record a kill cut
+    /// short (it looks for an error that its etcd wraps), so that is cut off for it.
+    fn start_all(&mut self) {
+        for node in 0..self.network.len() {
+            if self.is_fabric(node) && !self.network.node(node).is_running() {
+                cut_torn_log(&self.network.node(node).directory().join("data/etcdraft"));
+            }
+        }
+        self.network.start_all();
+    }
+
+    fn moment(&mut self) {
+        std::thread::sleep(Duration::from_millis(self.random.random_range(0..300)));
+    }
+
+    fn check(&mut self) -> (usize, usize, usize) {
+        self.network.heal();
+        self.start_all();
+        self.stop_all_load();
+        // What Fabric's nodes acknowledge need not be in the chain yet.
+        self.network.order_through_all();
+        let found = ledgers::check_but_for_doubles(&self.network, &self.acknowledged);
+        for (data, blocks) in &found.doubled {
+            println!("doubled: {:?} in {blocks:?}", String::from_utf8_lossy(data).trim_end());
+        }
+        (self.acknowledged.len(), found.blocks, found.doubled.len())
+    }
+}
+
+/// Opens a log once, which repairs it.
+fn cut_torn_log(raft: &Path) {
+    let mut snapshots = SnapshotStore::open(&raft.join("snapshot/ch1")).unwrap();
+    let snapshot = snapshots.load_newest_good().unwrap().and_then(|snapshot| snapshot.metadata);
+    let from = snapshot.map(|metadata| (metadata.index(), metadata.term()));
+    let (_, contents) = Wal::open(&raft.join("wal/ch1"), from).unwrap();
+    contents.repaired.iter().for_each(|repaired| println!("{repaired}"));
+}
+
+/// Leaders and followers of either kind are killed, three times over.
+#[test]
+fn nodes_of_both_kinds_are_killed() {
+    with_seeds(
+        "nodes_of_both_kinds_are_killed",
+        |mixed| {
+            for _ in 0..4 {
+                let leader = mixed.network.wait_for_leader();
+                let victim = if mixed.random.random_bool(0.7) { leader } else { mixed.any() };
+                mixed.moment();
+                let kind = if mixed.is_fabric(victim) { "Fabric's" } else { "our" };
+                println!("kill {kind} node {victim}, the leader is {leader}");
+                mixed.network.node(victim).kill();
+                if victim == leader {
+                    mixed.network.wait_for_leader_other_than(leader);
+                }
+                mixed.progress();
+                mixed.start_all();
+                mixed.progress();
+            }
+        },
+        any_mix,
+    );
+}
+
+/// Nodes that were away while snapshots were taken catch up by snapshot and blocks.
+#[test]
+fn nodes_of_both_kinds_catch_up_by_snapshot() {
+    with_seeds(
+        "nodes_of_both_kinds_catch_up_by_snapshot",
+        |mixed| {
+            let leader = mixed.network.wait_for_leader();
+            mixed.network.reconfigure(leader, |config| {
+                change_raft(config, |raft| raft.options.as_mut().unwrap().snapshot_interval_size = 20_000);
+            });
+            for _ in 0..4 {
+                let victim = mixed.any();
+                let kind = if mixed.is_fabric(victim) { "Fabric's" } else { "our" };
+                println!("kill {kind} node {victim}");
+                mixed.network.node(victim).kill();
+                for _ in 0..10 {
+                    mixed.progress();
+                }
+                mixed.start_all();
+                mixed.progress();
+            }
+        },
+        any_mix,
+    );
+}
+
+/// A node is cut off from the others, for shorter or longer than an election takes.
+#[test]
+fn nodes_of_both_kinds_are_cut_off() {
+    let proxied = |random: &mut StdRng| {
+        let (options, of_fabric) = any_mix(random);
+        (NetworkOptions { proxied: true, ..options }, of_fabric)
+    };
+    with_seeds(
+        "nodes_of_both_kinds_are_cut_off",
+        |mixed| {
+            for _ in 0..6 {
+                let leader = mixed.network.wait_for_leader();
+                let victim = if mixed.random.random_bool(0.6) { leader } else { mixed.any() };
+                let millis = mixed.random.random_range(50..1500);
+                let kind = if mixed.is_fabric(victim) { "Fabric's" } else { "our" };
+                println!("cut off {kind} node {victim} for {millis} ms, the leader is {leader}");
+                mixed.network.isolate(victim);
+                std::thread::sleep(Duration::from_millis(millis));
+                mixed.network.heal();
+                mixed.progress();
+            }
+        },
+        proxied,
+    );
+}
+
+/// Leaders stand still until they are not leaders any more, and are stopped in order.
+#[test]
+fn leaders_of_both_kinds_are_paused_and_stopped() {
+    with_seeds(
+        "leaders_of_both_kinds_are_paused_and_stopped",
+        |mixed| {
+            for _ in 0..3 {
+                let leader = mixed.network.wait_for_leader();
+                let kind = if mixed.is_fabric(leader) { "Fabric's" } else { "our" };
+                println!("pause {kind} node {leader}, which leads");
+                mixed.moment();
+                mixed.network.node(leader).pause();
+                mixed.network.wait_for_leader_other_than(leader);
+                mixed.moment();
+                mixed.network.node(leader).resume();
+                mixed.progress();
+                let leader = mixed.network.wait_for_leader();
+                let kind = if mixed.is_fabric(leader) { "Fabric's" } else { "our" };
+                println!("stop {kind} node {leader}, which leads");
+                mixed.network.node(leader).terminate();
+                mixed.progress();
+                mixed.start_all();
+                mixed.progress();
+            }
+        },
+        any_mix,
+    );
+}
+
+/// Nodes of either kind are added, by joining them with a later block, and removed again, whoever leads.
+#[test]
+fn nodes_of_both_kinds_come_and_go() {
+    let one_more_of_each = |random: &mut StdRng| {
+        let (options, mut of_fabric) = any_mix(random);
+        of_fabric.push(usize::from(options.nodes) + random.random_range(0..2));
+        (NetworkOptions { spare_nodes: 2, ..options }, of_fabric)
+    };
+    with_seeds(
+        "nodes_of_both_kinds_come_and_go",
+        |mixed| {
+            let first = mixed.network.serving().len();
+            for node in [first, first + 1] {
+                let through = mixed.any();
+                let kind = if mixed.is_fabric(node) { "Fabric's" } else { "our" };
+                println!("add {kind} node {node} through {through}");
+                let block = mixed.network.add_consenter(through, node);
+                mixed.network.join(node, &block.encode_to_vec());
+                mixed.catches_up(node);
+                mixed.load();
+                mixed.progress();
+            }
+            for _ in 0..3 {
+                let leader = mixed.network.wait_for_leader();
+                let node = if mixed.random.random_bool(0.6) { leader } else { mixed.any() };
+                let through = mixed.any_but(node);
+                let kind = if mixed.is_fabric(node) { "Fabric's" } else { "our" };
+                println!("remove {kind} node {node} through {through}, the leader is {leader}");
+                mixed.network.remove_consenter(through, node);
+                mixed.stop_load(node);
+                mixed.network.leaves(node);
+                mixed.progress();
+                println!("add it again");
+                let through = mixed.any();
+                if mixed.is_fabric(node) {
+                    // Fabric's orderer fails when it goes on with the log of its old Raft id.
+                    mixed.network.remove_channel(node);
+                    let block = mixed.network.add_consenter(through, node);
+                    mixed.network.join(node, &block.encode_to_vec());
+                } else {
+                    mixed.network.add_consenter(through, node);
+                    mixed.network.serves_again(node);
+                }
+                mixed.catches_up(node);
+                mixed.load();
+                mixed.progress();
+            }
+        },
+        one_more_of_each,
+    );
+}
+
+/// Every node is restarted with the other program on the same files, one after the other, under load:
+/// from Fabric's to ours, and back.
+#[test]
+fn every_node_is_replaced_and_brought_back() {
+    let all_of_fabric = |_: &mut StdRng| (NetworkOptions::default(), vec![0, 1, 2]);
+    with_seeds(
+        "every_node_is_replaced_and_brought_back",
+        |mixed| {
+            for program in [None, Some(mixed.fabric.clone())] {
+                for _ in 0..10 {
+                    mixed.progress();
+                }
+                let mut nodes = mixed.network.serving();
+                nodes.shuffle(&mut mixed.random);
+                for node in nodes {
+                    let to = if program.is_some() { "Fabric's" } else { "ours" };
+                    println!("node {node} becomes {to}, the leader is {:?}", mixed.network.leader());
+                    mixed.stop_load(node);
+                    if mixed.random.random_bool(0.3) {
+                        mixed.network.node(node).kill();
+                    } else {
+                        mixed.network.node(node).terminate();
+                    }
+                    mixed.network.node(node).options_mut().program = program.clone();
+                    mixed.start_all();
+                    mixed.catches_up(node);
+                    mixed.load();
+                    mixed.progress();
+                }
+                mixed.check();
+                mixed.load();
+            }
+        },
+        all_of_fabric,
+    );
+}
+
+/// Nodes of ours are added with files of their own, and Fabric's are removed, until none is left.
+#[test]
+fn every_node_makes_room_for_a_new_one() {
+    let three_more =
+        |_: &mut StdRng| (NetworkOptions { spare_nodes: 3, ..NetworkOptions::default() }, vec![0, 1, 2]);
+    with_seeds(
+        "every_node_makes_room_for_a_new_one",
+        |mixed| {
+            for old in 0..3 {
+                let (new, through) = (old + 3, mixed.any());
+                println!("node {new} comes, node {old} goes; the leader is {:?}", mixed.network.leader());
+                let block = mixed.network.add_consenter(through, new);
+                mixed.network.join(new, &block.encode_to_vec());
+                mixed.catches_up(new);
+                let through = mixed.any_but(old);
+                mixed.network.remove_consenter(through, old);
+                mixed.stop_load(old);
+                mixed.network.leaves(old);
+                mixed.load();
+                mixed.progress();
+                mixed.network.remove_channel(old);
+            }
+        },
+        three_more,
+    );
+}
