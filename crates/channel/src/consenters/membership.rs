@@ -79,7 +79,7 @@ impl MembershipChange {
 
     /// Whether the new set, of `new_size` consenters with raft ids `old_ids` before, would be left
     /// without a majority by the nodes that are up now, while starting others first would avoid it.
-    pub(super) fn loses_quorum(self, new_size: usize, old_ids: &[u64], active: &[u64]) -> bool {
+    pub fn loses_quorum(self, new_size: usize, old_ids: &[u64], active: &[u64]) -> bool {
         let quorum = new_size / 2 + 1;
         let active_without = |index: usize| active.iter().filter(|id| old_ids.get(index) != Some(id)).count();
         // Up to two consenters stop when one does, whatever the change.

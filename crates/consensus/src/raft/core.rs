@@ -236,6 +236,12 @@ pub(crate) struct Core {
     next_campaign: Option<Duration>,
     leading: Option<Leading>,
     abdicating: Option<lead::Abdication>,
+    /// A configuration that removes this node has been put off for long enough.
+    is_unseating_due: bool,
+    /// Ticks since the leader was last heard of.
+    silent_ticks: usize,
+    /// A member that raft has let go without an entry in the log.
+    unlogged_removal: Option<u64>,
     /// Whose turn it is when both other nodes' messages and own ones wait.
     others_first: bool,
     /// Number of the block in the last snapshot that this node made.
@@ -309,6 +315,9 @@ impl Core {
             counting: BTreeSet::new(),
             leading: None,
             abdicating: None,
+            is_unseating_due: false,
+            silent_ticks: 0,
+            unlogged_removal: None,
             others_first: false,
             snapshot_block: 0,
             active: ActiveNodes::default(),
@@ -336,6 +345,11 @@ impl Core {
 
     pub(crate) fn is_leader(&self) -> bool {
         self.role.1 == StateRole::Leader
+    }
+
+    #[cfg(test)]
+    pub(crate) fn term(&self) -> u64 {
+        self.role.0
     }
 
     pub(crate) fn membership(&self) -> &Membership {
@@ -454,6 +468,9 @@ impl Core {
                  or remove this node from the consenters, and the channel from this node, and then join it again",
                 message.commit
             ));
+        }
+        if from == self.leader() {
+            self.silent_ticks = 0;
         }
         if counts_submissions {
             self.counting.insert(from);

@@ -44,10 +44,13 @@ pub(crate) struct Leading {
     next: Option<(u64, Bytes)>,
     /// Messages of other nodes that wait for their turn.
     queue: VecDeque<Ordered>,
-    /// The number expected next from each run of each node that numbers what it sends.
-    expected: HashMap<(u64, u64), u64>,
-    /// What was not ordered, by node and number, until the node knows.
-    refused: BTreeMap<(u64, u64), OrderError>,
+    /// A configuration that removes this node, until what else waits had its chance.
+    pub(crate) unseating: Option<Ordered>,
+    /// The number expected next from each run of a node that numbers what it sends. A run, drawn at
+    /// random, keeps its number when the node gets another raft id.
+    expected: HashMap<u64, u64>,
+    /// What was not ordered, by number, until its sender knows.
+    refused: BTreeMap<u64, OrderError>,
     cutter: BlockCutter<()>,
     /// When what is in the cutter becomes a block although it is not full; and since when the
     /// first message of it waits.
@@ -74,6 +77,7 @@ impl Leading {
             term,
             next: None,
             queue: VecDeque::new(),
+            unseating: None,
             expected: HashMap::new(),
             refused: BTreeMap::new(),
             cutter: BlockCutter::new(),
@@ -117,6 +121,7 @@ impl Leading {
         self.is_closed = true;
         self.next = None;
         self.queue.clear();
+        self.unseating = None;
         self.cutter.cut();
         self.batch_deadline = None;
     }
@@ -146,10 +151,10 @@ impl Leading {
             return None;
         }
         let run = Numbered::run_of(sequence);
-        let expected = self.expected.entry((origin, run)).or_insert(Numbered::first_of(run));
+        let expected = self.expected.entry(run).or_insert(Numbered::first_of(run));
         if !self.refused.is_empty() {
             let is_done = |number: u64| Numbered::run_of(number) == run && number < oldest;
-            self.refused.retain(|(node, number), _| *node != origin || !is_done(*number));
+            self.refused.retain(|number, _| !is_done(*number));
         }
         *expected = (*expected).max(oldest);
         if sequence == *expected {
@@ -157,12 +162,12 @@ impl Leading {
             self.queue.push_back(Ordered { submission, source: Source::Other { origin, sequence }, permit });
             return None;
         }
-        self.refused.get(&(origin, sequence)).cloned()
+        self.refused.get(&sequence).cloned()
     }
 
     /// Remembers that a message of another node will not be ordered.
-    pub(crate) fn refuse(&mut self, origin: u64, sequence: u64, reason: OrderError) {
-        self.refused.insert((origin, sequence), reason);
+    pub(crate) fn refuse(&mut self, sequence: u64, reason: OrderError) {
+        self.refused.insert(sequence, reason);
     }
 
     pub(crate) fn next_queued(&mut self) -> Option<Ordered> {
@@ -251,10 +256,13 @@ mod tests {
         ] {
             leading.take_numbered(2, numbered(term, sequence, oldest), None);
         }
-        leading.take_numbered(3, numbered(4, 1, 1), None);
+        let other_run = Numbered::first_of(1);
+        leading.take_numbered(3, numbered(4, other_run, other_run), None);
+        // The node has another raft id by now, and is the same.
+        leading.take_numbered(4, numbered(4, other_run, other_run), None);
         let taken: Vec<usize> =
             std::iter::from_fn(|| leading.next_queued()).map(|m| m.submission.size_bytes).collect();
-        assert_eq!(taken, [1, 2, 8, 9, 1]);
+        assert_eq!(taken, [1, 2, 8, 9, other_run as usize]);
     }
 
     #[test]

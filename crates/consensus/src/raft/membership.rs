@@ -160,7 +160,7 @@ pub(crate) fn consensus_change(envelope: &Bytes) -> Result<ConsensusChange, Memb
     Ok(ConsensusChange::Raft(RaftConfig::parse(&consensus.metadata)?))
 }
 
-fn update_of(envelope: &Bytes) -> Result<Option<ConfigUpdate>, DecodeError> {
+pub(super) fn update_of(envelope: &Bytes) -> Result<Option<ConfigUpdate>, DecodeError> {
     let envelope = Envelope::decode(envelope.clone())?;
     let payload = Payload::decode(envelope.payload)?;
     let channel_header = payload.header.map(|header| header.channel_header).unwrap_or_default();
@@ -174,6 +174,6 @@ fn update_of(envelope: &Bytes) -> Result<Option<ConfigUpdate>, DecodeError> {
     ConfigUpdate::decode(update.config_update).map(Some)
 }
 
-fn consensus_type(channel: Option<&ConfigGroup>) -> Option<&ConfigValue> {
+pub(super) fn consensus_type(channel: Option<&ConfigGroup>) -> Option<&ConfigValue> {
     channel?.groups.get("Orderer")?.values.get("ConsensusType")
 }

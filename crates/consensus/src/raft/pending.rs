@@ -68,8 +68,9 @@ impl Numbered {
 #[derive(Debug)]
 pub(crate) struct Pending {
     items: BTreeMap<u64, Item>,
-    /// Where each message is, by what it is recognised by in a block; the same bytes may have been
-    /// taken in more than once.
+    /// Where each message is, by what it is recognised by in a block. The same bytes may have been taken
+    /// in more than once; an occurrence in a block is then that of the one which the leader must have
+    /// had first: were it another's, leader and sender would not agree on what is still to be ordered.
     by_key: HashMap<Bytes, Vec<u64>>,
     unsent: BTreeSet<u64>,
     next_id: u64,
@@ -188,9 +189,15 @@ impl Pending {
         }
     }
 
-    /// A block of the chain: what of it was taken in here is found and waits for the block to be
-    /// written. Returns how many were found.
-    pub(crate) fn committed(&mut self, number: u64, is_config: bool, data: &[Bytes]) -> usize {
+    /// A block of the chain, ordered in `term` if that is known: what of it was taken in here is found
+    /// and waits for the block to be written. Returns how many were found.
+    pub(crate) fn committed(
+        &mut self,
+        number: u64,
+        term: Option<u64>,
+        is_config: bool,
+        data: &[Bytes],
+    ) -> usize {
         if self.items.is_empty() {
             return 0;
         }
@@ -199,7 +206,14 @@ impl Pending {
         for envelope in data {
             let key = key(kind, envelope);
             let Some(ids) = self.by_key.get_mut(&key) else { continue };
-            let id = ids.remove(0);
+            let items = &self.items;
+            let likeliest = ids.iter().enumerate().min_by_key(|(_, id)| {
+                let sent = items.get(id).and_then(|item| item.sent);
+                let is_other = sent.is_none_or(|sent| term.is_some_and(|term| sent.term != term));
+                (is_other, sent.map(|sent| (sent.term, sent.sequence)), **id)
+            });
+            let Some(position) = likeliest.map(|(position, _)| position) else { continue };
+            let id = ids.remove(position);
             if ids.is_empty() {
                 self.by_key.remove(&key);
             }
@@ -245,7 +259,9 @@ impl Pending {
 
     /// The leader of `term` will not order what it was sent under this number.
     pub(crate) fn refused(&mut self, term: u64, sequence: u64, reason: OrderError) {
-        if let Some(id) = self.numbered.get(&sequence).copied().filter(|_| self.numbering.0 == term) {
+        let Some(id) = self.numbered.get(&sequence).copied() else { return };
+        // By now another leader may have it, this node among them.
+        if self.items.get(&id).is_some_and(|item| item.sent == Some(Sent { term, sequence })) {
             self.reject(id, reason);
         }
     }
@@ -311,7 +327,7 @@ mod tests {
 
     fn block(pending: &mut Pending, number: u64, data: &[&'static str]) {
         let data: Vec<Bytes> = data.iter().map(|text| Bytes::from_static(text.as_bytes())).collect();
-        pending.committed(number, false, &data);
+        pending.committed(number, None, false, &data);
     }
 
     #[test]
@@ -340,6 +356,26 @@ mod tests {
     }
 
     #[test]
+    fn of_identical_messages_the_one_that_the_leader_had_first_is_found() {
+        let mut pending = Pending::new(0);
+        let _receipts = [take(&mut pending, "a"), take(&mut pending, "a")];
+        pending.take_for_forwarding(3);
+        pending.entered_term(4);
+        // Now the second one goes to the leader of term 4 after the first one did.
+        let order: Vec<u64> =
+            std::iter::from_fn(|| pending.take_for_forwarding(4)).map(|n| n.sequence).collect();
+        assert_eq!(order, [1, 2]);
+        pending.committed(7, Some(4), false, &[Bytes::from_static(b"a")]);
+        let left: Vec<u64> = pending.sent_again(4, 0).iter().map(|n| n.sequence).collect();
+        assert_eq!(left, [2]);
+        // One that no leader of this term was sent is not the one in a block of this term.
+        let _receipt = take(&mut pending, "a");
+        pending.committed(8, Some(4), false, &[Bytes::from_static(b"a")]);
+        assert!(pending.sent_again(4, 0).is_empty());
+        assert_eq!(pending.take_for_forwarding(4).map(|n| n.sequence), Some(3));
+    }
+
+    #[test]
     fn what_a_leader_of_an_earlier_term_had_is_handed_in_again_once() {
         let mut pending = Pending::new(0);
         let _receipts: Vec<Receipt> = ["a", "b", "c"].map(|text| take(&mut pending, text)).into();
@@ -354,6 +390,20 @@ mod tests {
         let again: Vec<_> =
             again.iter().map(|n| (n.submission.envelope.clone(), n.sequence, n.oldest)).collect();
         assert_eq!(again, [("b".into(), 1, 1), ("c".into(), 2, 1)]);
+    }
+
+    #[test]
+    fn a_refusal_of_an_earlier_leader_comes_too_late() {
+        let mut pending = Pending::new(0);
+        let _receipts = [take(&mut pending, "a"), take(&mut pending, "b")];
+        let sequences = [(); 2].map(|()| pending.take_for_forwarding(3).unwrap().sequence);
+        pending.refused(3, sequences[1], OrderError::NoLeader);
+        pending.entered_term(4);
+        assert_eq!(pending.take_for_ordering(4).map(|(id, _)| id), Some(0));
+        pending.refused(3, sequences[0], OrderError::NoLeader);
+        assert!(!pending.is_empty());
+        block(&mut pending, 1, &["a"]);
+        assert!(pending.is_empty());
     }
 
     #[test]

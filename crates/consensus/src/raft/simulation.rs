@@ -1,15 +1,25 @@
 //! Raft cores on simulated disks and wires, under a seeded scheduler.
 //!
-//! Messages are lost, doubled, delayed and overtake each other; streams of submissions break; nodes
-//! are cut off and crash, losing what was not flushed and keeping any part of what was being written.
-//! Meanwhile clients hand in messages. What must hold: no two blocks with one number, no gap, no
-//! message kept that is then missing, none rejected that is there, none there more often than it was
-//! handed in; and after everything has healed, everybody who waits is told.
+//! Messages are lost, doubled, delayed and overtake each other; streams of submissions break; machines
+//! are cut off, stand still, and crash, losing what was not flushed and keeping any part of what was
+//! being written; their clocks run at different speeds. Meanwhile clients hand in messages, and
+//! consenters are added, removed, given other certificates and options. What must hold: no two leaders
+//! in a term, no two blocks with one number, no gap, no message kept that is then missing, none rejected
+//! that is there, none there more often than it was handed in; and after everything has healed,
+//! everybody who waits is told, all ledgers are equal, and those order whom the configuration names,
+//! under the raft ids that it gives them.
 //!
 //! `CAUSEWAY_SIMULATION_SEEDS` says how many seeds are run (otherwise 400 at most, and after the first
 //! 40 no more than fit into a quarter of a minute); `CAUSEWAY_SIMULATION_SEED` runs one.
 
+mod clients;
+mod consenters;
+mod disks;
+mod faults;
 mod node;
+mod promises;
+mod regressions;
+mod wires;
 mod world;
 
 use std::time::{Duration, Instant};
@@ -22,6 +32,7 @@ fn run(seed: u64) {
     world.run_with_faults();
     world.heal();
     world.check();
+    world.check_progress();
 }
 
 #[test]

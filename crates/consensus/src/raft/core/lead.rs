@@ -37,11 +37,23 @@ impl Core {
             }
             return;
         }
+        if let Some(id) = self.unlogged_removal
+            && !self.raft.raft.has_pending_conf()
+        {
+            self.unlogged_removal = None;
+            self.propose_member_change(MemberChange::Remove(id));
+        }
         self.start_serving();
         let (limits, timeout) = self.rules.batch();
         while self.is_ordering() {
             let Some(message) = self.next_message() else { break };
             self.order(message, &limits, timeout);
+        }
+        if self.is_unseating_due && self.is_ordering() {
+            self.is_unseating_due = false;
+            if let Some(message) = self.leading.as_mut().and_then(|leading| leading.unseating.take()) {
+                self.make_room_for(message);
+            }
         }
         if self.is_ordering()
             && self.leading.as_ref().and_then(|l| l.batch_deadline).is_some_and(|at| at <= self.now)
@@ -143,12 +155,16 @@ impl Core {
                 return self.refuse(message.source, reason);
             }
             Ok(ConsensusChange::Raft(config)) => {
-                if let Some(change) = self.membership.unseats(&config, self.settings.id) {
-                    return self.abdicate(change, message);
+                if self.membership.unseats(&config, self.settings.id).is_some() {
+                    return self.put_off(message);
                 }
             }
             Ok(ConsensusChange::None | ConsensusChange::Seal(_)) => {}
         }
+        self.propose_config(message);
+    }
+
+    fn propose_config(&mut self, message: Ordered) {
         let now = self.now;
         let Some(leading) = &mut self.leading else { return };
         let before = leading.cut(now);
@@ -162,6 +178,40 @@ impl Core {
         ));
     }
 
+    /// A configuration that removes this node waits until the next tick while others are ordered. Were
+    /// leadership handed over at once, two of them that remove two nodes could send it to and fro for
+    /// ever, each new leader meeting its own removal first.
+    fn put_off(&mut self, message: Ordered) {
+        let Some(leading) = &mut self.leading else { return };
+        if leading.unseating.is_none() {
+            leading.unseating = Some(message);
+            return;
+        }
+        self.warn(format_args!(
+            "A reconfiguration transaction is already in progress, ignoring a subsequent transaction"
+        ));
+        let text = "another change that removes the leader is under way; try again";
+        self.refuse(message.source, OrderError::Forwarding(text.to_owned()));
+    }
+
+    /// The time of a configuration that was put off has come, if it still removes this node.
+    fn make_room_for(&mut self, mut message: Ordered) {
+        if message.submission.config_sequence < self.rules.sequence() {
+            match self.rules.recheck(&message.submission) {
+                Ok(submission) => message.submission = submission,
+                Err(reason) => return self.refuse(message.source, reason),
+            }
+        }
+        let change = match consensus_change(&message.submission.envelope) {
+            Ok(ConsensusChange::Raft(config)) => self.membership.unseats(&config, self.settings.id),
+            _ => None,
+        };
+        match change {
+            Some(change) => self.abdicate(change, message.source),
+            None => self.propose_config(message),
+        }
+    }
+
     /// Tells whoever took the message in that it will not be ordered.
     fn refuse(&mut self, source: Source, reason: OrderError) {
         self.metrics.add(Counter::ProposalFailures, &self.settings.channel, 1);
@@ -169,7 +219,7 @@ impl Core {
             Source::Own(id) => self.pending.reject(id, reason),
             Source::Other { origin, sequence } => {
                 if let Some(leading) = &mut self.leading {
-                    leading.refuse(origin, sequence, reason.clone());
+                    leading.refuse(sequence, reason.clone());
                 }
                 self.effects.push(Effect::Refuse { to: origin, term: self.role.0, sequence, reason });
             }
@@ -214,7 +264,7 @@ impl Core {
 
     /// A leader does not order its own removal: another one is to lead first, and is then handed the
     /// message by the node that took it in.
-    fn abdicate(&mut self, change: MembershipChange, message: Ordered) {
+    fn abdicate(&mut self, change: MembershipChange, source: Source) {
         self.info(format_args!(
             "{}",
             match change {
@@ -222,13 +272,7 @@ impl Core {
                 _ => "Detected eviction of ourselves from the configuration",
             }
         ));
-        if self.abdicating.is_some() {
-            self.warn(format_args!(
-                "A reconfiguration transaction is already in progress, ignoring a subsequent transaction"
-            ));
-            return;
-        }
-        self.abdicating = Some(Abdication { source: message.source, attempts: 0 });
+        self.abdicating = Some(Abdication { source, attempts: 0 });
         self.abdicate_further();
     }
 

@@ -6,7 +6,10 @@ use raft::StateRole;
 
 use crate::metrics::{Counter, Gauge};
 
-use super::{super::leader::Leading, Core, list};
+use super::{
+    super::{convert::MemberChange, leader::Leading},
+    Core, Effect, Paused, list,
+};
 
 /// Longest pause between two campaigns of a node that is to be the first leader.
 const LONGEST_CAMPAIGN_PAUSE: Duration = Duration::from_secs(3600);
@@ -31,6 +34,45 @@ impl Core {
         if self.raft.raft.state == StateRole::Leader {
             self.watch_active_nodes();
             self.abdicate_further();
+            self.is_unseating_due = self.leading.as_ref().is_some_and(|leading| leading.unseating.is_some());
+        } else {
+            self.silent_ticks += 1;
+            if self.silent_ticks > 2 * self.settings.election_ticks {
+                self.give_up_silent_leader();
+                self.outlive_removed_peer();
+            }
+        }
+    }
+
+    /// A node that may not stand for election, as one that was added and removed again before it got
+    /// any of the log, would believe for ever in the leader that it knew, and never ask whether it
+    /// still is a consenter.
+    fn give_up_silent_leader(&mut self) {
+        let raft = &mut self.raft.raft;
+        if raft.leader_id != 0 && !raft.promotable() {
+            raft.become_follower(raft.term, raft::INVALID_ID);
+        }
+    }
+
+    /// Of two members one was removed, and stopped before it had a hand in raft's letting it go: the
+    /// one that stays would need its vote for ever. It may go on alone, because neither of the two could
+    /// have ordered anything without the other, and the removal is committed. As leader it then brings
+    /// raft's change into the log.
+    fn outlive_removed_peer(&mut self) {
+        let is_idle = self.leader() == 0 && self.paused == Paused::No && self.to_apply.is_empty();
+        let members = self.raft.store().conf_state();
+        if !is_idle || self.membership.ids() != [self.settings.id] || members.voters.len() != 2 {
+            return;
+        }
+        let Some(change @ MemberChange::Remove(id)) = self.membership.lacking(members) else { return };
+        match self.raft.apply_conf_change(&change.for_library()) {
+            Ok(members) => {
+                self.warn(format_args!("Node {id} was removed and is gone; this node goes on without it"));
+                self.raft.mut_store().set_conf_state(members);
+                self.unlogged_removal = Some(id);
+                self.effects.push(Effect::Reconfigure);
+            }
+            Err(error) => self.warn(format_args!("cannot go on without node {id}: {error}")),
         }
     }
 
