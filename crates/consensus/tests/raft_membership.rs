@@ -107,3 +107,29 @@ async fn a_node_that_was_removed_while_it_was_away_notices() {
     );
     network.check_chains();
 }
+
+/// A node that is up learns of its removal from the log, even if it was slower than the others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_removed_is_waited_for() {
+    let mut network = Network::start(3, (1, Duration::from_millis(20)), 16 << 20);
+    order_one(&network, 1, "before").await;
+    let leader = network.leader().await;
+    let removed = *network.nodes.keys().find(|id| **id != leader).unwrap();
+    let others: Vec<u64> = network.nodes.keys().copied().filter(|id| *id != removed).collect();
+    let host = network.nodes[&removed].identity.consenter.host.clone();
+    let height = network.nodes[&leader].state.height();
+    let mut watch = network.nodes[&leader].state.watch_height();
+    network.wires.isolate(removed, &others, true);
+    // The others are a majority, and have the configuration first.
+    let wires = network.wires.clone();
+    let mended = tokio::spawn(async move {
+        watch.wait_for(|reached| *reached > height).await.unwrap();
+        wires.isolate(removed, &others, false);
+    });
+    network.reconfigure(leader, |consenters| consenters.retain(|c| c.host != host)).await.unwrap();
+    mended.await.unwrap();
+    // It suspects nothing for ten minutes.
+    let switched = tokio::time::timeout(Duration::from_secs(30), network.switches.recv()).await.unwrap();
+    assert_eq!(switched, Some("follower"));
+    order_one(&network, leader, "without it").await;
+}

@@ -10,6 +10,9 @@ const STABLE_TICKS: u32 = 3;
 pub(crate) struct ActiveNodes {
     /// This node first, then the peers that answered lately.
     current: Vec<u64>,
+    /// Those of the tick before. Once per election timeout the library begins to count anew, and on that
+    /// tick nobody has answered yet.
+    before: Vec<u64>,
     stable_ticks: u32,
     /// The last report, and who has not been sent it yet.
     report: Vec<u64>,
@@ -22,10 +25,15 @@ impl ActiveNodes {
         &self.current
     }
 
+    /// Whether the leader has heard of a node lately.
+    pub(crate) fn has_answered(&self, node: u64) -> bool {
+        self.current.contains(&node) || self.before.contains(&node)
+    }
+
     /// One tick on the leader. A report is due on every fourth tick with the same number of nodes.
     pub(crate) fn tick(&mut self, active: Vec<u64>) -> Option<&[u64]> {
         let is_same = active.len() == self.current.len();
-        self.current = active;
+        self.before = std::mem::replace(&mut self.current, active);
         if !is_same {
             self.stable_ticks = 0;
             return None;
@@ -70,5 +78,8 @@ mod tests {
         assert_eq!(active.take_report(3), None, "a dead node is not told");
         assert!(active.tick(vec![1]).is_none());
         assert_eq!(active.current(), [1], "the set is fresh on every tick");
+        assert!(active.has_answered(2), "one tick may be that on which counting begins anew");
+        active.tick(vec![1]);
+        assert!(!active.has_answered(2));
     }
 }

@@ -256,6 +256,8 @@ pub(crate) struct Core {
     passed_over: Option<(u64, u64, Duration)>,
     /// How often in a row nothing had come back when it was time to send again.
     silences: u32,
+    /// When a consenter that is removed is waited for no longer.
+    leave_until: Option<Duration>,
 }
 
 /// What a chain starts from: its log as it was on disk, and what the ledger says.
@@ -326,6 +328,7 @@ impl Core {
             resend: None,
             passed_over: None,
             silences: 0,
+            leave_until: None,
         };
         core.metrics.set(Gauge::ClusterSize, &core.settings.channel, core.membership.ids().len() as u64);
         core.metrics.set(Gauge::IsLeader, &core.settings.channel, 0);
@@ -370,7 +373,8 @@ impl Core {
         let batch = self.leading.as_ref().filter(|_| self.is_ordering()).and_then(|l| l.batch_deadline);
         let resend = self.resend.map(|(_, _, at)| at);
         let passed_over = self.passed_over.map(|(_, _, at)| at);
-        [batch, self.retry_at, self.next_campaign, resend, passed_over].into_iter().flatten().min()
+        let leave = self.leave_until.filter(|at| *at > self.now);
+        [batch, self.retry_at, self.next_campaign, resend, passed_over, leave].into_iter().flatten().min()
     }
 
     /// Takes note of something that happened. What follows is worked out by [`Core::advance`],

@@ -32,11 +32,13 @@ impl Core {
             return;
         }
         if let Some(change) = self.membership.lacking(self.raft.store().conf_state()) {
-            if self.paused == Paused::No && !self.raft.raft.has_pending_conf() {
+            if self.paused == Paused::No && !self.raft.raft.has_pending_conf() && self.has_taken_leave(change)
+            {
                 self.propose_member_change(change);
             }
             return;
         }
+        self.leave_until = None;
         if let Some(id) = self.unlogged_removal
             && !self.raft.raft.has_pending_conf()
         {
@@ -242,6 +244,22 @@ impl Core {
                 leading.close();
             }
         }
+    }
+
+    /// Whether a consenter may be removed: once it is out, it is not sent anything any more, so one that
+    /// is up is given an election timeout to get the configuration that removes it. Then it learns of
+    /// its removal at once, and need not come to suspect it.
+    fn has_taken_leave(&mut self, change: MemberChange) -> bool {
+        let MemberChange::Remove(id) = change else { return true };
+        let raft = &self.raft.raft;
+        let is_behind = raft.prs().get(id).is_some_and(|progress| progress.matched < raft.raft_log.committed);
+        if !is_behind || !self.active.has_answered(id) {
+            return true;
+        }
+        let ticks = u32::try_from(self.settings.election_ticks).unwrap_or(u32::MAX);
+        let timeout = self.settings.tick_interval.saturating_mul(ticks);
+        let until = *self.leave_until.get_or_insert(self.now.saturating_add(timeout));
+        self.now >= until
     }
 
     fn propose_member_change(&mut self, change: MemberChange) {

@@ -132,6 +132,7 @@ impl Core {
         if old_state == StateRole::Leader && (!leads || term != old_term) {
             self.leading = None;
             self.abdicating = None;
+            self.leave_until = None;
             self.metrics.set(Gauge::IsLeader, &self.settings.channel, 0);
         }
         if leads && self.leading.is_none() {
