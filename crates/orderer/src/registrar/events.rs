@@ -49,7 +49,8 @@ impl Registrar {
     async fn switch_to_follower(&self, channel_id: &str) {
         let _changing = self.changing.lock().await;
         let Some(handle) = self.channels.get(channel_id) else { return };
-        if let Some(chain) = handle.suspend() {
+        let chain = handle.suspend();
+        if let Some(chain) = &chain {
             chain.halt().await;
         }
         self.parts.transport.forget(channel_id);
@@ -57,6 +58,10 @@ impl Registrar {
             // The others may refuse this node the block that tells of its eviction.
             self.track(channel_id);
         } else {
+            // It stays listed until it is followed.
+            if let Some(chain) = chain {
+                self.others.lock().insert(channel_id.to_owned(), Other::Followed(chain));
+            }
             self.channels.remove(channel_id);
         }
         // Whoever waits for the consenter must not wait for ever.
@@ -73,8 +78,8 @@ impl Registrar {
         };
         tracing::info!(target: "orderer.commmon.follower", channel = channel_id,
             "Block pulling finished successfully, going to switch from follower to a consensus.Chain");
+        // It stays listed until it is served.
         followed.halt().await;
-        self.others.lock().remove(channel_id);
         if let Err(reason) = self.parts.store.join_blocks().remove(channel_id) {
             self.report_broken(channel_id, &reason.to_string());
             return;

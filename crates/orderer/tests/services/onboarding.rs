@@ -39,14 +39,19 @@ struct Network {
     second: (Settings, TlsFiles, TempDir),
 }
 
-/// What adds a consenter to a channel.
-fn addition(org: &Org, channel_id: &str, config: &Config, added: Consenter) -> Envelope {
+/// What changes the consenters of a channel.
+fn consenters_changed(
+    org: &Org,
+    channel_id: &str,
+    config: &Config,
+    change: impl FnOnce(&mut Vec<Consenter>),
+) -> Envelope {
     let mut updated = config.clone();
     let root = updated.channel_group.as_mut().unwrap();
     let value = root.groups.get_mut("Orderer").unwrap().values.get_mut("ConsensusType").unwrap();
     let mut consensus = ConsensusType::decode(value.value.clone()).unwrap();
     let mut metadata = ConfigMetadata::decode(consensus.metadata.clone()).unwrap();
-    metadata.consenters.push(added);
+    change(&mut metadata.consenters);
     consensus.metadata = metadata.encode_to_vec().into();
     value.value = consensus.encode_to_vec().into();
     let update = compute_update(channel_id, config, &updated).unwrap();
@@ -96,10 +101,7 @@ impl Network {
         let added = consenter(settings.general.listen_port, &tls.pair.certificate_pem);
         let state = self.first.node.registrar().channels().get(channel_id).unwrap().state().clone();
         let before = state.height();
-        let update = addition(&self.first.org, channel_id, state.bundle().config(), added);
-        let mut call = self.first.client().await.broadcast().await;
-        call.send(&update);
-        assert_eq!(call.answer().await, (Status::Success, String::new()));
+        change(&self.first, channel_id, |consenters| consenters.push(added)).await;
         self.first.reaches(channel_id, before + 1).await;
     }
 
@@ -117,6 +119,14 @@ impl Network {
     }
 }
 
+/// Has the first node change the consenters of a channel.
+async fn change(first: &TestNode, channel_id: &str, change: impl FnOnce(&mut Vec<Consenter>)) {
+    let state = first.node.registrar().channels().get(channel_id).unwrap().state().clone();
+    let mut call = first.client().await.broadcast().await;
+    call.send(&consenters_changed(&first.org, channel_id, state.bundle().config(), change));
+    assert_eq!(call.answer().await, (Status::Success, String::new()));
+}
+
 async fn orders(node: &TestNode, channel_id: &str) {
     let mut call = node.client().await.broadcast().await;
     call.send(&transaction_for(channel_id, &node.org.member("client"), b"x"));
@@ -126,6 +136,16 @@ async fn orders(node: &TestNode, channel_id: &str) {
 fn place(node: &TestNode, channel_id: &str) -> (String, String, u64) {
     let info = node.participation().info(channel_id).unwrap();
     (info.relation.to_string(), info.status.to_string(), info.height)
+}
+
+/// Looks all the time: the channel must be known throughout.
+async fn becomes(node: &TestNode, channel_id: &str, relation: &str) {
+    let became = async {
+        while place(node, channel_id).0 != relation {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LIMIT, became).await.expect("it does not notice");
 }
 
 /// What must be so when the second node has been brought in by a block of the system channel.
@@ -170,16 +190,8 @@ async fn a_node_bootstrapped_with_a_later_block_replicates_what_it_is_a_consente
     second_has_come_in(&first, &second).await;
 
     // It notices by itself that it is a consenter by now.
-    let state = first.node.registrar().channels().get(APART).unwrap().state().clone();
-    let mut call = first.client().await.broadcast().await;
-    call.send(&addition(&first.org, APART, state.bundle().config(), address));
-    assert_eq!(call.answer().await, (Status::Success, String::new()));
-    let became = async {
-        while place(&second, APART).0 != "consenter" {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(LIMIT, became).await.expect("it does not notice");
+    change(&first, APART, |consenters| consenters.push(address)).await;
+    becomes(&second, APART, "consenter").await;
     second.has_leader(APART).await;
     orders(&second, APART).await;
 
@@ -232,4 +244,30 @@ async fn a_system_channel_that_was_joined_and_has_not_come_can_be_removed() {
     tokio::time::timeout(LIMIT, gone).await.expect("it is still there");
     assert_eq!(second.participation().list().system_channel, None);
     second.join_alone("own").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_is_known_while_it_changes_hands() {
+    let org = Arc::new(Org::new());
+    let mut nodes = Vec::new();
+    for _ in 0..2 {
+        let directory = TempDir::new().unwrap();
+        let (mut settings, tls) = settings(&directory, &org, &tls_section(false));
+        settings.general.listen_port = free_port();
+        let node = start(&settings).await.unwrap();
+        nodes.push(TestNode { org: org.clone(), tls, directory, node });
+    }
+    let (first, second) = (&nodes[0], &nodes[1]);
+    first.join_alone(SHARED).await;
+    let genesis = first.node.registrar().channels().get(SHARED).unwrap().state().last_block().unwrap();
+    second.join(genesis.block().clone()).await;
+    let own = consenter(second.port(), &second.tls.pair.certificate_pem);
+    change(first, SHARED, |consenters| consenters.push(own.clone())).await;
+    becomes(second, SHARED, "consenter").await;
+    second.has_leader(SHARED).await;
+    orders(second, SHARED).await;
+    change(first, SHARED, |consenters| consenters.retain(|consenter| *consenter != own)).await;
+    becomes(second, SHARED, "follower").await;
+    orders(first, SHARED).await;
+    second.reaches(SHARED, first.height(SHARED)).await;
 }
