@@ -76,8 +76,14 @@ pub(super) fn check(current: &Bundle, next: &Config, update: &ConfigUpdate, now_
     }
     check_size(current, &next, update, &mut findings);
     let (Some(old), Some(new)) = (current.orderer(), next.orderer()) else { return findings };
-    if let Err(error) = validate_metadata(old, new, None, now_unix) {
-        findings.refuse(&error, metadata_remedy(&error));
+    match validate_metadata(old, new, None, now_unix) {
+        Ok(()) => {}
+        // The text of the orderers is mainly the certificates themselves.
+        Err(error @ MetadataError::Duplicate { .. }) => findings.refuse(
+            "two consenters have a TLS certificate in common: duplicate consenter",
+            metadata_remedy(&error),
+        ),
+        Err(error) => findings.refuse(&error, metadata_remedy(&error)),
     }
     if let Err(error) = maintenance::check(old, new, update, now_unix) {
         findings.refuse(&error, maintenance_remedy(&error));

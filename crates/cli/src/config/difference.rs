@@ -193,15 +193,17 @@ fn missing_in(items: &[String], others: &[String]) -> Vec<String> {
 
 /// Compares consenter sets as Raft does: a consenter is known by its client certificate.
 fn consenters(path: &str, from: &[Consenter], to: &[Consenter], changes: &mut Vec<Change>) {
-    let mut gone: Vec<&Consenter> = Vec::new();
     let before = changes.len();
+    let mut gone: Vec<&Consenter> = Vec::new();
+    // Each matches once: two consenters may, wrongly, have one certificate.
+    let mut new: Vec<&Consenter> = to.iter().collect();
     for old in from {
-        match to.iter().find(|new| new.client_tls_cert == old.client_tls_cert) {
+        match new.iter().position(|new| new.client_tls_cert == old.client_tls_cert) {
             None => gone.push(old),
-            Some(new) => same_consenter(path, old, new, changes),
+            Some(at) => same_consenter(path, old, new.remove(at), changes),
         }
     }
-    for new in to.iter().filter(|new| from.iter().all(|old| old.client_tls_cert != new.client_tls_cert)) {
+    for new in new {
         match gone.iter().position(|old| address(old) == address(new)) {
             Some(at) => same_consenter(path, gone.remove(at), new, changes),
             None => {

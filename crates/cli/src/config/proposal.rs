@@ -254,6 +254,9 @@ pub(super) async fn send(
     let next = report.sequence + 1;
     let block = rollout::find(target, &envelope, next, sending.timeout).await?;
     report.block = Some(block);
+    if !sending.json {
+        print_line(&format!("config {next} is in block {block}; waiting for the orderers to have it"));
+    }
     let config = review_update(&live.bundle, update.content())?.config;
     let trusting = target.trusting(&live.bundle);
     report.orderers = rollout::wait(&trusting, (live.config(), &config), block, sending.timeout).await;

@@ -55,12 +55,7 @@ impl Report {
     /// Where the new config is.
     pub(super) fn print_rollout(&self) {
         let has = self.orderers.iter().filter(|orderer| orderer.progress == Progress::Current).count();
-        let block = self.block.map(|block| format!(" in block {block}")).unwrap_or_default();
-        print_line(&format!(
-            "config {}{block}; {has} of {} orderers have it",
-            self.sequence + 1,
-            self.orderers.len()
-        ));
+        print_line(&format!("{has} of {} orderers have it", self.orderers.len()));
         let others = self.orderers.iter().filter(|orderer| orderer.progress != Progress::Current);
         print_lines(others.map(|orderer| format!("  {}", orderer.line())));
     }

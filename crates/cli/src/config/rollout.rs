@@ -27,9 +27,11 @@ use crate::{
 };
 
 const POLL: Duration = Duration::from_millis(200);
-/// How long an orderer that does not answer, or does not serve the channel, is asked again: a node may
-/// just be starting, a follower just becoming a consenter.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long an orderer that does not answer is asked again: it may just be starting.
+const UNREACHABLE_GRACE: Duration = Duration::from_secs(3);
+/// The same for one that does not serve the channel: a follower that is to become a consenter looks for
+/// new blocks only now and then.
+const NOT_SERVING_GRACE: Duration = Duration::from_secs(20);
 
 /// Why an update was not seen in the chain.
 #[derive(Debug, thiserror::Error)]
@@ -198,7 +200,8 @@ async fn follow(asked: Asked, signer: &Signer, block: u64, deadline: Instant) ->
         let patient = match progress {
             Progress::Current => false,
             Progress::Behind => asked.awaited,
-            Progress::NotServing | Progress::Unreachable => asked.awaited && started.elapsed() < GRACE,
+            Progress::NotServing => asked.awaited && started.elapsed() < NOT_SERVING_GRACE,
+            Progress::Unreachable => asked.awaited && started.elapsed() < UNREACHABLE_GRACE,
         };
         if !patient || Instant::now() + POLL > deadline {
             let note = match (progress, asked.note) {
