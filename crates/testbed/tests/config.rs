@@ -252,6 +252,7 @@ impl Spare {
         let tls = layout.admin_tls();
         let tls = network::client_tls(&layout.tls_ca(), &tls.join("client.crt"), &tls.join("client.key"));
         let mut node = Node::new(NodeOptions {
+            program: None,
             directory: directory.clone(),
             environment: Vec::new(),
             hosts: None,
@@ -292,8 +293,7 @@ impl Spare {
 
 /// A new TLS key pair for a node by the network's authority, beside its old one; gives the certificate.
 fn reissue(layout: &Layout, directory: &Path) -> PathBuf {
-    let read = |name: &str| fs::read_to_string(layout.root.join("tls-ca").join(name)).unwrap();
-    let ca = CertificateAuthority::from_pem(&read("cert.pem"), &read("key.pem")).unwrap();
+    let ca = forge::authority(&layout.root.join("tls-ca"));
     let pair = ca.issue_tls("node4.renewed", &["127.0.0.1"], Validity::from_now(forge::now_unix())).unwrap();
     fs::write(directory.join("new.crt"), pair.certificate_pem).unwrap();
     fs::write(directory.join("new.key"), pair.private_key_pem).unwrap();

@@ -19,7 +19,8 @@ use protos::{
         Config, ConfigSignature, ConfigUpdate, ConfigUpdateEnvelope, Envelope, HeaderType, SignatureHeader,
     },
 };
-use storage::durable::{FileError, replace_file};
+
+use crate::output;
 
 /// Why an update cannot be made, read or kept.
 #[derive(Debug, thiserror::Error)]
@@ -30,8 +31,8 @@ pub(super) enum UpdateFileError {
     Compute(ComputeError),
     #[error("{path} cannot be read", path = path.display())]
     Read { path: PathBuf, source: io::Error },
-    #[error(transparent)]
-    Write(#[from] FileError),
+    #[error("{path} cannot be written", path = path.display())]
+    Write { path: PathBuf, source: io::Error },
     #[error(
         "{path} holds no config update; `causeway config edit --output FILE`, `configtxlator compute_update` and \
          `peer channel signconfigtx` write such files", path = path.display()
@@ -101,7 +102,8 @@ impl Update {
     /// envelope itself is not signed: whoever submits it makes one of their own.
     pub(super) fn write(&self, path: &Path) -> Result<(), UpdateFileError> {
         let envelope = self.draft().unsigned(Bytes::new());
-        Ok(replace_file(path, &envelope.encode_to_vec())?)
+        output::write(path, &envelope.encode_to_vec(), 0o644)
+            .map_err(|source| UpdateFileError::Write { path: path.to_owned(), source })
     }
 
     /// The envelope to be submitted.
