@@ -39,6 +39,9 @@ pub(super) struct Findings {
     pub(super) refusals: Vec<Refusal>,
     /// What should be known.
     pub(super) warnings: Vec<String>,
+    /// Whether too few consenters answer for the change that is wanted.
+    #[serde(skip)]
+    pub(super) quorum_in_doubt: bool,
 }
 
 impl Findings {
@@ -107,6 +110,7 @@ pub(super) fn check_quorum(
         return;
     };
     if let Err(error @ MetadataError::QuorumLoss { .. }) = validate_metadata(old, new, Some(raft), now_unix) {
+        findings.quorum_in_doubt = true;
         findings.warn(format!(
             "{error}: {} did not answer here; {}",
             silent.join(", "),

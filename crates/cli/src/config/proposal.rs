@@ -247,7 +247,9 @@ pub(super) async fn send(
     }
     let envelope =
         update.envelope(target.signer.identity()).map_err(|error: UpdateFileError| Failure::from(error))?;
-    let submitted = submit(target, &envelope.encode_to_vec().into(), sending.timeout).await?;
+    let submitted =
+        submit(target, &envelope.encode_to_vec().into(), !report.findings.quorum_in_doubt, sending.timeout)
+            .await?;
     if let (Submitted::Unanswered(reason), false) = (&submitted, sending.json) {
         eprintln!("{reason}; looking for the update in the chain");
     }

@@ -19,6 +19,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// What a node says that follows the channel without ordering it, or does not know it.
 const NOT_SERVED: &str = "channel creation request not allowed";
 
+/// What a node says to whom the consenters that it hears of are too few.
+const QUORUM_LOSS: &str = "quorum loss";
+
 /// Why an update was not ordered.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SubmitError {
@@ -41,9 +44,12 @@ pub(super) enum Submitted {
 }
 
 /// Sends the envelope to the first orderer that takes it; those that have no leader are asked again.
+///
+/// So are, with `quorum`, those that fear to lose it: a new leader has not heard of all consenters yet.
 pub(super) async fn submit(
     target: &Target,
     envelope: &Bytes,
+    quorum: bool,
     patience: Duration,
 ) -> Result<Submitted, SubmitError> {
     let deadline = Instant::now() + patience;
@@ -63,7 +69,7 @@ pub(super) async fn submit(
                 .unwrap_or_else(|_| Err(BroadcastError::Ended { address: endpoint.address.clone() }));
             match answer {
                 Ok(()) => return Ok(Submitted::Acknowledged),
-                Err(error) if is_elsewhere(&error) => {
+                Err(error) if is_passing(&error, quorum) => {
                     failures.push((endpoint.address.clone(), error.to_string()));
                 }
                 Err(BroadcastError::Refused { address, status, info }) => {
@@ -82,17 +88,19 @@ pub(super) async fn submit(
 }
 
 /// Whether another orderer, or the same a little later, may take it.
-fn is_elsewhere(error: &BroadcastError) -> bool {
+fn is_passing(error: &BroadcastError, quorum: bool) -> bool {
     match error {
         BroadcastError::Refused { status, info, .. } => {
-            *status == Status::ServiceUnavailable as i32 || info.contains(NOT_SERVED)
+            *status == Status::ServiceUnavailable as i32
+                || info.contains(NOT_SERVED)
+                || quorum && info.contains(QUORUM_LOSS)
         }
         _ => false,
     }
 }
 
 fn remedy(status: i32, info: &str) -> &'static str {
-    if info.contains("quorum loss") {
+    if info.contains(QUORUM_LOSS) {
         "bring the other consenters back first, or remove the one that is down"
     } else if info.contains("error validating ReadSet") || info.contains("but key is at version") {
         "the channel's config has changed since the update was made: make it anew"
