@@ -247,8 +247,8 @@ pub struct OrdererSection {
     pub max_channels: u64,
     /// `host:port` of all orderers, for clients that do not read the organizations' endpoints.
     pub addresses: Vec<String>,
-    /// Orderer capabilities.
-    pub capabilities: Vec<String>,
+    /// Orderer capabilities; an empty list is a value, too.
+    pub capabilities: Option<Vec<String>>,
     /// Who runs orderers.
     pub organizations: Vec<Organization>,
     /// `Readers`, `Writers`, `Admins` and `BlockValidation` are mandatory.
@@ -265,7 +265,7 @@ impl OrdererSection {
             batch_timeout: Duration::from_secs(2),
             max_channels: 0,
             addresses: Vec::new(),
-            capabilities: vec!["V2_0".to_owned()],
+            capabilities: Some(vec!["V2_0".to_owned()]),
             organizations,
             policies: default_orderer_policies(),
         }
@@ -277,8 +277,8 @@ impl OrdererSection {
 pub struct ApplicationSection {
     /// Access rules of peers: resource → policy path.
     pub acls: BTreeMap<String, String>,
-    /// Application capabilities.
-    pub capabilities: Vec<String>,
+    /// Application capabilities; an empty list is a value, too.
+    pub capabilities: Option<Vec<String>>,
     /// Whose clients and peers use the channel.
     pub organizations: Vec<Organization>,
     /// `Readers`, `Writers` and `Admins` are mandatory.
@@ -290,7 +290,7 @@ impl ApplicationSection {
     pub fn new(organizations: Vec<Organization>) -> Self {
         Self {
             acls: BTreeMap::new(),
-            capabilities: vec!["V2_5".to_owned()],
+            capabilities: Some(vec!["V2_5".to_owned()]),
             organizations,
             policies: default_application_policies(),
         }
@@ -307,8 +307,8 @@ pub struct GenesisDescription {
     pub channel_id: String,
     /// The consortium that the channel belongs to.
     pub consortium: Option<String>,
-    /// Channel capabilities.
-    pub capabilities: Vec<String>,
+    /// Channel capabilities; an empty list is a value, too.
+    pub capabilities: Option<Vec<String>>,
     /// `Readers`, `Writers` and `Admins` are mandatory.
     pub policies: Policies,
     /// Who orders. A block needs it; the description of a channel that a system channel shall create
@@ -330,7 +330,7 @@ impl GenesisDescription {
         Self {
             channel_id: channel_id.to_owned(),
             consortium: None,
-            capabilities: vec!["V2_0".to_owned()],
+            capabilities: Some(vec!["V2_0".to_owned()]),
             policies: default_policies(),
             orderer: Some(orderer),
             application: Some(application),

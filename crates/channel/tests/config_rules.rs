@@ -161,7 +161,7 @@ fn rules_of_what_may_follow() {
     let (channel, system) = (network.channel(), network.system_channel());
     let current = bundle(&channel);
     let mut old = channel.clone();
-    old.capabilities = vec!["V1_3".to_owned()];
+    old.capabilities = Some(vec!["V1_3".to_owned()]);
     old.orderer.as_mut().unwrap().addresses = vec!["o1:7050".to_owned()];
     let old = bundle(&old);
     let solo = |config: Config| {

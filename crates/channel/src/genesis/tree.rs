@@ -174,8 +174,8 @@ fn add_value_for(group: &mut ConfigGroup, name: &str, value: &impl Message, mod_
     group.values.insert(name.to_owned(), value);
 }
 
-fn add_capabilities(group: &mut ConfigGroup, names: &[String]) {
-    if !names.is_empty() {
+fn add_capabilities(group: &mut ConfigGroup, names: &Option<Vec<String>>) {
+    if let Some(names) = names {
         let capabilities = names.iter().map(|name| (name.clone(), Capability {})).collect();
         add_value(group, "Capabilities", &Capabilities { capabilities });
     }

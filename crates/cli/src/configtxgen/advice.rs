@@ -94,20 +94,20 @@ fn on_consenter(consenter: &Consenter, now_unix: i64, advice: &mut Vec<String>) 
 }
 
 fn on_kafka(brokers: &[String], size: &BatchSize, advice: &mut Vec<String>) {
-    if brokers.len() < 2 {
-        advice.push(format!(
-            "With {} bootstrap broker in Orderer.Kafka.Brokers, an orderer that starts while it is down finds no other; list at least two",
-            brokers.len()
-        ));
+    match brokers.len() {
+        0 => advice.push("Orderer.Kafka.Brokers is empty, so that no orderer finds Kafka; list at least two".to_owned()),
+        1 => advice.push(
+            "With one bootstrap broker in Orderer.Kafka.Brokers, an orderer that starts while it is down finds no other; list at least two".to_owned(),
+        ),
+        _ => {}
     }
     let bytes = size.absolute_max_bytes;
     let needed = u64::from(bytes) + KAFKA_HEADER_BYTES;
     if needed >= KAFKA_REQUEST_BYTES {
         advice.push(format!(
-            "AbsoluteMaxBytes of {bytes} is more than Kafka brokers take in one request ({KAFKA_REQUEST_BYTES}, less 1 MiB for headers); make it smaller, or raise socket.request.max.bytes too"
+            "AbsoluteMaxBytes of {bytes} and 1 MiB for headers are more than Kafka brokers take in one request (socket.request.max.bytes, by default {KAFKA_REQUEST_BYTES}); make it smaller"
         ));
-    }
-    if bytes >= KAFKA_MESSAGE_BYTES {
+    } else if bytes >= KAFKA_MESSAGE_BYTES {
         advice.push(format!(
             "AbsoluteMaxBytes of {bytes} is more than Kafka brokers take by default; set replica.fetch.max.bytes and message.max.bytes to {needed} or more on every broker (AbsoluteMaxBytes < replica.fetch.max.bytes <= message.max.bytes)"
         ));

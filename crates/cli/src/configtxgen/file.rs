@@ -97,7 +97,7 @@ fn parse(
 ) -> Result<Configuration, FileError> {
     let malformed = |source| FileError::Malformed { file: file.to_owned(), source };
     let tree = yaml::parse(text).map_err(malformed)?;
-    if !matches!(tree.value, Value::Mapping(_) | Value::Null) {
+    if !matches!(tree.value, Value::Mapping(_)) {
         let message = "expected the sections of a configtx.yaml (Profiles, Organizations, ...)".to_owned();
         return Err(malformed(YamlError { line: tree.line, column: 1, message }));
     }

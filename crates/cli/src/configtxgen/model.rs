@@ -19,7 +19,7 @@ pub(super) struct Profile {
     pub(super) application: Option<Application>,
     pub(super) orderer: Option<Orderer>,
     pub(super) consortiums: Option<BTreeMap<String, Vec<Organization>>>,
-    pub(super) capabilities: Vec<String>,
+    pub(super) capabilities: Option<Vec<String>>,
     pub(super) policies: Policies,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Policy {
 #[derive(Debug, Clone)]
 pub(super) struct Application {
     pub(super) organizations: Vec<Organization>,
-    pub(super) capabilities: Vec<String>,
+    pub(super) capabilities: Option<Vec<String>>,
     pub(super) policies: Policies,
     pub(super) acls: BTreeMap<String, String>,
 }
@@ -68,7 +68,7 @@ pub(super) struct Orderer {
     pub(super) raft: Option<Raft>,
     pub(super) organizations: Vec<Organization>,
     pub(super) max_channels: u64,
-    pub(super) capabilities: Vec<String>,
+    pub(super) capabilities: Option<Vec<String>>,
     pub(super) policies: Policies,
 }
 

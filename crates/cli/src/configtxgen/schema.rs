@@ -158,14 +158,14 @@ fn policies(section: &Section<'_>) -> Policies {
     })
 }
 
-fn capabilities(section: &Section<'_>) -> Vec<String> {
+fn capabilities(section: &Section<'_>) -> Option<Vec<String>> {
     true_names(section, "Capabilities")
 }
 
-/// The names in a section that are true.
-fn true_names(section: &Section<'_>, key: &str) -> Vec<String> {
-    let Some(names) = section.named_entries(key) else { return Vec::new() };
-    names.keys().filter(|name| names.truth(name).or_zero()).map(str::to_owned).collect()
+/// The names in a section that are true; `None` if there are no names.
+fn true_names(section: &Section<'_>, key: &str) -> Option<Vec<String>> {
+    let names = section.named_entries(key).filter(|names| names.keys().next().is_some())?;
+    Some(names.keys().filter(|name| names.truth(name).or_zero()).map(str::to_owned).collect())
 }
 
 fn path(section: &Section<'_>, key: &str) -> PathBuf {

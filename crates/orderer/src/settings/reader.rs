@@ -268,8 +268,11 @@ impl<'a> Section<'a> {
             Some(Node { value: Value::Sequence(items), .. }) => items.as_slice(),
             Some(node) => std::slice::from_ref(node),
         };
-        let section = |(index, item)| {
+        let section = |(index, item): (usize, &'a Node)| {
             let path = format!("{path}[{index}]");
+            if matches!(item.value, Value::Null) {
+                self.reader.problem(format!("'{path}' expected a map, got nothing (line {})", item.line));
+            }
             let entries = self.entries_of(item, &path)?;
             Some(Section { path, reach: Reach::Nothing, ..self.below(key, entries) })
         };
