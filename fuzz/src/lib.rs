@@ -3,5 +3,6 @@
 pub mod block;
 pub mod config;
 pub mod envelope;
+pub mod json;
 pub mod update;
 pub mod wal;

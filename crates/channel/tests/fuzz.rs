@@ -12,6 +12,8 @@ mod block;
 mod config;
 #[path = "../../../fuzz/src/envelope.rs"]
 mod envelope;
+#[path = "../../../fuzz/src/json.rs"]
+mod json;
 #[path = "../../../fuzz/src/mutation.rs"]
 mod mutation;
 #[path = "../../../fuzz/src/update.rs"]
@@ -51,4 +53,15 @@ fn fuzz_vectors_updates() {
     for (config, sent) in updates {
         mutation::run(&[sent], 10, |sent| update::check(&update::input(&config, sent)));
     }
+}
+
+#[test]
+fn fuzz_vectors_json() {
+    let Some(vectors) = golden::directory("") else { return };
+    let messages = seeds::messages(&vectors);
+    let inputs: Vec<_> =
+        messages.iter().filter_map(|(message_type, form)| json::input(message_type, form)).collect();
+    assert_eq!(inputs.len(), messages.len());
+    mutation::keep("json", &inputs);
+    mutation::run(&inputs, 10_000, json::check);
 }

@@ -42,6 +42,19 @@ pub(crate) fn updates(vectors: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
     list("cases").into_iter().filter_map(update).collect()
 }
 
+/// The messages of `configtxlator/proto`, in their wire form and their JSON form: type and content.
+pub(crate) fn messages(vectors: &Path) -> Vec<(String, Vec<u8>)> {
+    let directory = vectors.join("configtxlator/proto");
+    let manifest: Value =
+        serde_json::from_slice(&read(&directory.join("manifest.json"))).expect("the manifest is JSON");
+    let cases = manifest["round_trips"].as_array().cloned().unwrap_or_default();
+    let forms = cases.iter().flat_map(|case| {
+        let files = [&case["pb"], &case["json"]].into_iter().filter_map(Value::as_str);
+        files.map(|file| (case["type"].as_str().unwrap_or_default().to_owned(), read(&directory.join(file))))
+    });
+    forms.collect()
+}
+
 fn decoded(vectors: &Path) -> Vec<Block> {
     let decode = |block| Block::decode(Bytes::from(block)).expect("the vector is a block");
     blocks(vectors).into_iter().map(decode).collect()
