@@ -163,6 +163,11 @@ fn what_is_wrong_is_told_with_its_place() {
             "*common.Metadata: json: cannot unmarshal number into Go value of type []uint8 (line 1, column 29)",
         ),
         (
+            "common.BlockHeader",
+            "{\"data_hash\": [256]}",
+            "*common.BlockHeader: json: cannot unmarshal number 256 into Go value of type uint8 (line 1, column 16)",
+        ),
+        (
             "protos.SnapshotRequest",
             "{\"block_number\": true}",
             "*peer.SnapshotRequest: json: cannot unmarshal bool into Go value of type uint64 (line 1, column 18)",
@@ -183,6 +188,7 @@ fn json_is_read_as_leniently_as_by_fabric() {
         ("common.BlockHeader", "{\"previousHash\": \"\\u0041A\\r\\n==\"}", &[0x12, 1, 0]),
         ("common.BlockHeader", "{\"data_hash\": \"/x==\"}", &[0x1a, 1, 0xff]),
         ("common.BlockMetadata", "{\"metadata\": [\"\", null, \"AA==\"]}", &[0x0a, 0, 0x0a, 0, 0x0a, 1, 0]),
+        ("common.BlockHeader", "{\"data_hash\": [1, null, 255]}", &[0x1a, 3, 1, 0, 255]),
         ("common.BlockMetadata", "{\"metadata\": null}", &[]),
         ("common.BlockData", "{\"data\": [{}]}", &[0x0a, 0]),
         ("common.SignaturePolicy", "{\"signed_by\": 0}", &[8, 0]),
@@ -193,7 +199,11 @@ fn json_is_read_as_leniently_as_by_fabric() {
             &[0x0a, 4, 0xf0, 0x9f, 0x98, 0x80, 0x10, 3],
         ),
         ("common.MSPRole", "{\"msp_identifier\": \"\\ud83dx\"}", &[0x0a, 4, 0xef, 0xbf, 0xbd, b'x']),
-        ("etcdraft.BlockMetadata", "{\"consenter_ids\": [1, \"2\", \" 300 \"]}", &[0x0a, 4, 1, 2, 0xac, 2]),
+        (
+            "etcdraft.BlockMetadata",
+            "{\"consenter_ids\": [1, \"2\", \" 300 \", \"null\"]}",
+            &[0x0a, 5, 1, 2, 0xac, 2, 0],
+        ),
         (
             "common.Capabilities",
             "{\"capabilities\": {\"b\": {}, \"a\": {}}}",

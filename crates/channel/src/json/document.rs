@@ -89,6 +89,16 @@ pub(super) fn position(text: &str, at: usize) -> (usize, usize) {
     (line, column)
 }
 
+/// A character in quotes, as Go writes it.
+fn quoted(character: char) -> String {
+    match (character.escape_debug().count(), u32::from(character)) {
+        // One that is printed, or has a short escape.
+        (1 | 2, _) => format!("{character:?}"),
+        (_, code @ 0..0x80) => format!("'\\x{code:02x}'"),
+        (_, code) => format!("'\\u{code:04x}'"),
+    }
+}
+
 struct Parser<'t> {
     text: &'t str,
     at: usize,
@@ -115,7 +125,7 @@ impl<'t> Parser<'t> {
             None => self.problem("unexpected EOF"),
             Some('\'') => self.problem(format!(r"invalid character '\'' {context}")),
             Some('"') => self.problem(format!("invalid character '\"' {context}")),
-            Some(c) => self.problem(format!("invalid character {c:?} {context}")),
+            Some(c) => self.problem(format!("invalid character {} {context}", quoted(c))),
         }
     }
 

@@ -100,9 +100,23 @@ pub(super) fn expands(role: Role<'_>, message_type: &MessageType, field: &Field)
         }
 }
 
-/// Whether what a field is shown as depends on the other fields.
-pub(super) fn depends_on_others(role: Role<'_>, message_type: &MessageType, field: &Field) -> bool {
-    matches!((role, expansion(message_type, field)), (Role::Itself, Some(Depends(_))))
+/// When a field has its turn, among those that expand. What depends on other fields must be read after them;
+/// the rest is Fabric's order, in which the first mistake is found.
+pub(super) fn turn(role: Role<'_>, message_type: &MessageType, field: &Field) -> (u8, u8) {
+    let by_kind = match (role, expansion(message_type, field)) {
+        (Role::Group(_), _) if field.name != "policies" => 3,
+        (Role::Value { .. } | Role::Namespace, _) if !field.holds_messages() => 1,
+        (Role::Namespace, _) | (Role::Itself, Some(Tree | Namespaces)) => 3,
+        (Role::Itself, Some(Depends(_))) => 2,
+        (Role::Itself, Some(Holds(_) | Nothing)) => 1,
+        _ => 0,
+    };
+    let by_shape = match field.shape {
+        Shape::One => 0,
+        Shape::Map { .. } => 1,
+        Shape::List => 2,
+    };
+    (by_kind, by_shape)
 }
 
 /// What a field of `message` is shown as, or its element of that key if it is a map.
@@ -223,5 +237,63 @@ fn consensus_metadata(consensus: &Message) -> Result<&'static str, String> {
         // For all others Fabric has the empty message, which its own code cannot show.
         _ => Err("*emptypb.Empty: programming error: proto does not have field advertised by proto package"
             .to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// Types are looked up by name: every name must be that of a type, every field one of its message.
+    #[test]
+    fn every_name_is_in_the_schema() {
+        for (name, field, expansion) in EXPANSIONS {
+            let message_type = schema::message_type(name).unwrap();
+            let field = message_type.field_named(field).unwrap();
+            match expansion {
+                Holds(held) => assert!(schema::message_type(held).is_some(), "{held}"),
+                Tree => assert_eq!(field.kind, Kind::Message("common.ConfigGroup")),
+                Namespaces => assert_eq!(field.kind, Kind::Message("rwset.NsReadWriteSet")),
+                Nothing => assert_eq!(field.kind, Kind::Bytes),
+                Depends(_) => {}
+            }
+        }
+        for name in ["kvrwset.KVRWSet", "common.ConfigGroup"] {
+            assert!(schema::message_type(name).is_some(), "{name}");
+        }
+        for name in CHANNEL.all_types() {
+            assert!(schema::message_type(name).is_some(), "{name}");
+        }
+    }
+
+    /// All types that the other fields can lead to.
+    #[test]
+    fn what_depends_on_others_is_in_the_schema() {
+        let with = |name: &str, field: &str, value: Value| {
+            let message_type = schema::message_type(name).unwrap();
+            let mut message = Message::new(message_type);
+            message.set(message_type.field_named(field).unwrap(), value);
+            message
+        };
+        let mut found = Vec::new();
+        for kind in 0..10 {
+            let channel_header = with("common.ChannelHeader", "type", Value::Signed(kind));
+            let header =
+                with("common.Header", "channel_header", Value::Bytes(channel_header.encode().into()));
+            let payload = with("common.Payload", "header", Value::Message(header));
+            let principal_of = with("common.MSPPrincipal", "principal_classification", Value::Signed(kind));
+            found.extend(payload_data(&payload));
+            found.extend(channel_header_extension(&channel_header));
+            found.extend(policy_value(&with("common.Policy", "type", Value::Signed(kind))));
+            found.extend(msp_config(&with("msp.MSPConfig", "type", Value::Signed(kind))));
+            found.extend(principal(&principal_of));
+        }
+        let raft = with("orderer.ConsensusType", "type", Value::String("etcdraft".to_owned()));
+        found.extend(consensus_metadata(&raft));
+        assert_eq!(found.len(), 5 + 1 + 2 + 2 + 3 + 1);
+        for name in found {
+            assert!(schema::message_type(name).is_some(), "{name}");
+        }
     }
 }

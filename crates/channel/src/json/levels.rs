@@ -48,6 +48,20 @@ impl Level {
     }
 }
 
+#[cfg(test)]
+impl Level {
+    /// The types of all values, here and below.
+    pub(super) fn all_types(&self) -> Vec<&'static str> {
+        let below: Vec<&Level> = match self.groups {
+            Groups::None(_) => vec![],
+            Groups::Any(level) => vec![level],
+            Groups::Named(levels) => levels.iter().map(|(_, level)| *level).collect(),
+        };
+        let here = self.values.iter().flat_map(|values| values.types).map(|(_, name)| *name);
+        here.chain(below.into_iter().flat_map(Level::all_types)).collect()
+    }
+}
+
 impl Values {
     /// The type of the message in the value of that name.
     pub(super) fn type_of(&self, name: &str) -> Result<&'static str, String> {

@@ -42,7 +42,7 @@ fn fill(
     }
     let mut message = Message::new(message_type);
     plain_fields(&mut message, members, depth)?;
-    expanded.sort_by_key(|(field, _)| expansion::depends_on_others(role, message_type, field));
+    expanded.sort_by_key(|(field, _)| expansion::turn(role, message_type, field));
     for (field, node) in expanded {
         if let Some(value) = (Expanded { owner: &message, role, field, depth }).value(node)? {
             message.set(field, value);

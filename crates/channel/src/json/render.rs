@@ -28,17 +28,23 @@ impl Renderer {
             .map_err(|error| format!("{}: {error}", expansion::go_name(role, message.message_type)))
     }
 
-    /// `depth` is the number of messages around this one.
+    /// `depth` is the number of messages around this one. Of several mistakes the one is told that Fabric finds
+    /// first, which does not go by the names of the fields.
     fn members(&mut self, message: &Message, role: Role<'_>, depth: usize) -> Result<(), String> {
-        let fields = shown_fields(message);
-        self.brackets('{', '}', fields, |this, field| {
+        let message_type = message.message_type;
+        let mut mistakes = Vec::new();
+        self.brackets('{', '}', shown_fields(message), |this, field| {
             this.name(field.name);
-            if expansion::expands(role, message.message_type, field) {
-                this.expanded(message, role, field, depth)
+            let (turn, shown) = if expansion::expands(role, message_type, field) {
+                let turn = Some(expansion::turn(role, message_type, field));
+                (turn, this.expanded(message, role, field, depth))
             } else {
-                this.plain_field(field, message.get(field))
-            }
-        })
+                (None, this.plain_field(field, message.get(field)))
+            };
+            mistakes.extend(shown.err().map(|error| (turn, field.number, error)));
+            Ok(())
+        })?;
+        mistakes.into_iter().min().map_or(Ok(()), |(.., error)| Err(error))
     }
 
     /// A field whose values are shown as messages.

@@ -6,6 +6,7 @@ use base64::{
     alphabet::STANDARD,
     engine::{GeneralPurpose, general_purpose::PAD},
 };
+use bytes::Bytes;
 use protos::Timestamp;
 
 use super::{
@@ -26,6 +27,9 @@ pub(super) fn value(kind: Kind, node: Node<'_>) -> Result<Value, Problem> {
         (Kind::Bool, Json::Bool(value)) => Ok(Value::Bool(value)),
         (Kind::String, Json::String(text)) => Ok(Value::String(text)),
         (Kind::Bytes, Json::String(text)) => bytes(&text).map_err(|text| Problem { text, at }),
+        (Kind::Bytes, Json::List(nodes)) => {
+            nodes.into_iter().map(byte).collect::<Result<Bytes, _>>().map(Value::Bytes)
+        }
         (Kind::Enum(name), Json::String(text)) => match schema::enum_type(name).number_of(&text) {
             Some(number) => Ok(Value::Signed(i64::from(number))),
             None => {
@@ -90,10 +94,23 @@ fn bytes(text: &str) -> Result<Value, String> {
     Ok(Value::Bytes(decoded.into()))
 }
 
+/// One of the bytes of a list, which Go takes as well.
+fn byte(node: Node<'_>) -> Result<u8, Problem> {
+    match node.json {
+        Json::Null => Ok(0),
+        Json::Number(text) => text.parse().map_err(|_| Problem {
+            text: format!("json: cannot unmarshal number {text} into Go value of type uint8"),
+            at: node.at,
+        }),
+        json => Err(cannot_unmarshal(node.at, &json, "uint8")),
+    }
+}
+
 /// A number in quotes, as 64-bit ones are written.
 fn quoted_number(kind: Kind, text: &str) -> Result<Value, String> {
     match document::parse(text) {
         Ok(Node { json: Json::Number(text), .. }) => number(kind, text),
+        Ok(Node { json: Json::Null, .. }) => Ok(Value::default_of(kind)),
         Ok(Node { at, json }) => Err(cannot_unmarshal(at, &json, go_type(kind)).text),
         Err(_) if text.is_empty() => Err("unexpected end of JSON input".to_owned()),
         Err(problem) => Err(problem.text),
