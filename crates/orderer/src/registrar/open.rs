@@ -92,12 +92,15 @@ impl Registrar {
         }
         if let Some(join_block) = join_block {
             let join_block = EncodedBlock::from_block(join_block);
-            let is_member = self.is_member(&Bundle::from_config_block(join_block.block())?)?;
-            if join_block.number() > 0 || !is_member {
-                return self.follow(channel_id, Some(join_block));
+            let bundle = Bundle::from_config_block(join_block.block())?;
+            // A system channel has been replicated by now; its block is kept for channels that have not.
+            if bundle.consortiums().is_none() {
+                if join_block.number() > 0 || !self.is_member(&bundle)? {
+                    return self.follow(channel_id, Some(join_block));
+                }
+                super::system::write_genesis(store, channel_id, &join_block)?;
+                store.join_blocks().remove(channel_id)?;
             }
-            super::system::write_genesis(store, channel_id, &join_block)?;
-            store.join_blocks().remove(channel_id)?;
         }
         let state = self.open_state(channel_id)?;
         let last = state.last_block()?;

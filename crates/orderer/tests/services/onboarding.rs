@@ -5,6 +5,7 @@ use std::{fs, sync::Arc};
 
 use bytes::Bytes;
 use channel::{
+    block::EncodedBlock,
     configtx::{compute_update, sign_update},
     envelope::Draft,
 };
@@ -18,6 +19,7 @@ use protos::{
     etcdraft::{ConfigMetadata, Consenter},
     orderer::ConsensusType,
 };
+use storage::ledger::{LedgerOptions, LedgerStore};
 use tempfile::TempDir;
 
 use crate::{
@@ -105,10 +107,8 @@ impl Network {
         self.first.reaches(channel_id, before + 1).await;
     }
 
-    /// The newest config block of the system channel.
     fn boot_block(&self) -> Block {
-        let system = self.first.node.registrar().channels().system().unwrap();
-        system.state().last_config_block().unwrap().block().clone()
+        boot_block(&self.first)
     }
 
     async fn start_second(self) -> (TestNode, TestNode) {
@@ -117,6 +117,12 @@ impl Network {
         let second = TestNode { org: self.first.org.clone(), tls, directory, node };
         (self.first, second)
     }
+}
+
+/// The newest config block of the system channel.
+fn boot_block(node: &TestNode) -> Block {
+    let system = node.node.registrar().channels().system().unwrap();
+    system.state().last_config_block().unwrap().block().clone()
 }
 
 /// Has the first node change the consenters of a channel.
@@ -205,6 +211,36 @@ async fn a_node_bootstrapped_with_a_later_block_replicates_what_it_is_a_consente
         second.has_leader(channel_id).await;
     }
     orders(&second, APART).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_that_cannot_be_replicated_does_not_stop_the_others() {
+    let mut network = Network::new().await;
+    let (settings, _, directory) = &mut network.second;
+    settings.general.cluster.replication_max_retries = 1;
+    settings.general.bootstrap_method = BootstrapMethod::File;
+    settings.general.bootstrap_file = directory.path().join("boot.block");
+    let (file, location) = (settings.general.bootstrap_file.clone(), settings.file_ledger.location.clone());
+    fs::write(file, network.boot_block().encode_to_vec()).unwrap();
+    let settings = network.second.0.clone();
+    let (first, second) = network.start_second().await;
+    let TestNode { node, org, tls, directory } = second;
+    node.stop().await;
+
+    // The node loses the channel, and has one of that name that is not the same.
+    let store = LedgerStore::open(&location, LedgerOptions::default()).unwrap();
+    store.remove_channel(SHARED).unwrap();
+    let other = EncodedBlock::from_block(org.genesis(SHARED, vec![consenter(1, "")], 1));
+    store.open_channel(SHARED).unwrap().append(&Arc::new(other)).unwrap();
+    store.join_blocks().save(SYSTEM, &boot_block(&first).encode_to_vec()).unwrap();
+    drop(store);
+    let node = start(&settings).await.unwrap();
+    let second = TestNode { node, org, tls, directory };
+    second.has_leader(SYSTEM).await;
+    assert_eq!(place(&second, SYSTEM).0, "consenter");
+    assert_eq!(place(&second, SHARED), ("config-tracker".to_owned(), "inactive".to_owned(), 1));
+    let joined = second.directory.path().join("ledger/pendingops/join");
+    assert_eq!(fs::read_dir(joined).unwrap().count(), 1, "it is to be tried again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
