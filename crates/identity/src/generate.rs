@@ -157,7 +157,7 @@ impl CertificateAuthority {
         role_ou: Option<&str>,
         validity: Validity,
     ) -> Result<KeyPair, GenerateError> {
-        self.issue(common_name, role_ou, validity, Use::Identity)
+        self.certify(common_name, role_ou, validity, Use::Identity, Key::generate()?)
     }
 
     /// A TLS certificate for servers and clients; `sans` are DNS names or IP addresses.
@@ -167,22 +167,43 @@ impl CertificateAuthority {
         sans: &[impl AsRef<str>],
         validity: Validity,
     ) -> Result<KeyPair, GenerateError> {
+        self.certify_tls(common_name, sans, validity, Key::generate()?)
+    }
+
+    /// As [`Self::issue_tls`], for a key that exists (PKCS#8 PEM, P-256): a renewed certificate.
+    pub fn renew_tls(
+        &self,
+        common_name: &str,
+        sans: &[impl AsRef<str>],
+        validity: Validity,
+        private_key_pem: &str,
+    ) -> Result<KeyPair, GenerateError> {
+        self.certify_tls(common_name, sans, validity, Key::from_pem(private_key_pem)?)
+    }
+
+    fn certify_tls(
+        &self,
+        common_name: &str,
+        sans: &[impl AsRef<str>],
+        validity: Validity,
+        key: Key,
+    ) -> Result<KeyPair, GenerateError> {
         let name =
             |host: &str| TlsName::parse(host).ok_or_else(|| GenerateError::Host { host: host.to_owned() });
         let mut names = sans.iter().map(|san| name(san.as_ref())).collect::<Result<Vec<_>, _>>()?;
         // Go's order.
         names.sort_by_key(|name| matches!(name, TlsName::Address(_)));
-        self.issue(common_name, None, validity, Use::Tls { names: &names })
+        self.certify(common_name, None, validity, Use::Tls { names: &names }, key)
     }
 
-    fn issue(
+    fn certify(
         &self,
         common_name: &str,
         role_ou: Option<&str>,
         validity: Validity,
         purpose: Use<'_>,
+        key: Key,
     ) -> Result<KeyPair, GenerateError> {
-        let key = Key::generate()?;
         let subject = Subject { attributes: &self.attributes, organization: None, role_ou, common_name };
         let certificate_pem = self.key.certify(&SignedPart {
             serial: serial()?,
