@@ -137,9 +137,10 @@ pub trait ChannelEvents: Send + Sync {
         0
     }
     /// This node is no consenter of the channel any more: its chain has ended and is to be
-    /// followed from now on.
-    fn switch_to_follower(&self, channel_id: &str) {
-        let _ = channel_id;
+    /// followed from now on. `known_as` is a later raft id that another consenter knows this node by:
+    /// it was removed and added again, and orders again once its ledger says so, too.
+    fn switch_to_follower(&self, channel_id: &str, known_as: Option<u64>) {
+        let _ = (channel_id, known_as);
     }
     /// A followed channel has reached a configuration that makes this node a consenter, or has
     /// caught up with the block it was joined with: its chain is to be started.

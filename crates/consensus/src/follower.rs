@@ -37,6 +37,9 @@ pub struct FollowerParts {
     pub ledger: Arc<Ledger>,
     /// The block that the channel was joined with, while the ledger has not reached it.
     pub join_block: Option<Arc<EncodedBlock>>,
+    /// A raft id that another consenter knows this node by, while the ledger has only an earlier one:
+    /// the node was removed and added again, and is a consenter from the block on that says so.
+    pub known_as: Option<u64>,
     /// The certificate of this node's cluster listener, DER: by it the node finds itself among the
     /// consenters.
     pub own_server_cert_der: Vec<u8>,
@@ -156,7 +159,7 @@ impl Follower {
         if let Some((number, hash, _)) = &join {
             verifier = verifier.with_anchor(*number, *hash);
         }
-        let is_onboarding = join_number.is_some_and(|number| height <= number);
+        let is_onboarding = join_number.is_some_and(|number| height <= number) || parts.known_as.is_some();
         let ours = state.as_ref().map(|state| state.bundle());
         let bundle = match (join, ours) {
             (Some((_, _, joined)), ours) if is_onboarding || ours.is_none() => joined,
@@ -207,11 +210,13 @@ impl Follower {
             self.pull_up_to(join_number, stopping).await?;
             self.info(format_args!("Onboarding finished successfully, pulled blocks up to join-block"));
         }
-        self.shared.place.lock().1 = Status::Active;
+        if self.shared.parts.known_as.is_none() {
+            self.shared.place.lock().1 = Status::Active;
+        }
         let mut poll = POLL.0;
         loop {
             self.use_own_config();
-            if relation(&self.shared.parts, &self.bundle) == ConsensusRelation::Consenter {
+            if self.is_due()? {
                 return Ok(());
             }
             let source = self.shared.parts.sources.for_channel(&self.shared.parts.channel_id, &self.bundle);
@@ -283,11 +288,17 @@ impl Follower {
             if is_onboarding || !block::is_plain_config_block(block.block()) {
                 return Ok(ControlFlow::Continue(()));
             }
-            let became = slot.as_ref().is_some_and(|state| {
-                relation(&shared.parts, &state.bundle()) == ConsensusRelation::Consenter
-            });
+            let became =
+                slot.as_ref().is_some_and(|state| is_consenter(&shared.parts, &state.bundle(), block));
             Ok(if became { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })
+    }
+
+    /// Whether this node is a consenter as of the end of its ledger.
+    fn is_due(&self) -> Result<bool, PullError> {
+        let Some(state) = self.state.lock().clone() else { return Ok(false) };
+        let last = state.last_block()?;
+        Ok(is_consenter(&self.shared.parts, &self.bundle, &last))
     }
 
     /// Puts the verifier where the ledger ends: a run of blocks may have been kept in part.
@@ -325,6 +336,21 @@ fn open(parts: &FollowerParts) -> Result<Arc<ChannelState>, ChannelError> {
         parts.options,
         parts.events.clone(),
     )
+}
+
+/// Whether this node is a consenter as of this block, under the raft id that others know it by.
+fn is_consenter(parts: &FollowerParts, bundle: &Bundle, last: &EncodedBlock) -> bool {
+    let metadata = match last.number() {
+        // A genesis block has no consenter's metadata.
+        0 => Ok(bytes::Bytes::new()),
+        _ => block::consenter_metadata(last.block()),
+    };
+    let Ok(metadata) = metadata else { return false };
+    let Ok(segment) = Segment::open(bundle, 0, metadata, &parts.own_server_cert_der) else { return false };
+    match parts.known_as {
+        Some(known_as) => segment.raft_id().is_some_and(|id| id >= known_as),
+        None => segment.is_member(),
+    }
 }
 
 fn relation(parts: &FollowerParts, bundle: &Bundle) -> ConsensusRelation {

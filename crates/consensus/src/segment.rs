@@ -10,6 +10,7 @@ use channel::{
     bundle::Bundle,
     consenters::{self, ETCDRAFT, RaftConfig, RaftConfigError},
 };
+use protos::{Message as _, etcdraft::BlockMetadata};
 
 /// One consenter's part of a channel.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,6 +85,15 @@ impl Segment {
             other => return Err(SegmentError::UnknownType(other.to_owned())),
         };
         Ok(Self { next_block: height, consenter })
+    }
+
+    /// This node's raft id, if it is a consenter of a Raft group.
+    pub fn raft_id(&self) -> Option<u64> {
+        let Consenter::Raft { metadata, position: Some(position), .. } = &self.consenter else { return None };
+        if metadata.is_empty() {
+            return Some(*position as u64 + 1);
+        }
+        BlockMetadata::decode(metadata.clone()).ok()?.consenter_ids.get(*position).copied()
     }
 
     /// Whether this node takes part in ordering.

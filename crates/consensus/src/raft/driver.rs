@@ -85,8 +85,8 @@ pub(crate) enum Event {
     CatchUpFailed(String),
     /// Others have this configuration block.
     Behind(Snapshot),
-    /// This node is no consenter any more, as a message says that was sent to another raft id.
-    Evicted,
+    /// This node is a consenter under this later raft id, as a message says that was sent to it.
+    KnownAs(u64),
     /// This node is no consenter any more, as whoever found out will tell the node.
     FoundEvicted,
     Halt(oneshot::Sender<()>),
@@ -103,7 +103,8 @@ pub(crate) struct Inbox {
 #[derive(Debug)]
 enum End {
     Halted,
-    Evicted,
+    /// The later raft id that others know this node by, if it was added again.
+    Evicted(Option<u64>),
     /// The same; who found out tells the node when the chain has ended.
     FoundEvicted,
     Sealed,
@@ -215,7 +216,7 @@ impl Driver {
             Effect::SaveSnapshot(snapshot) => self.disk.save_snapshot(snapshot),
             Effect::CatchUp(snapshot) => self.catch_up.begin(snapshot, self.core.membership().clone()),
             Effect::Reconfigure => self.reconfigure(),
-            Effect::Evicted => return Some(End::Evicted),
+            Effect::Evicted => return Some(End::Evicted(None)),
             Effect::Sealed => return Some(End::Sealed),
             Effect::Fail(reason) => return Some(End::Failed(reason)),
         }
@@ -267,7 +268,7 @@ impl Driver {
             Event::CaughtUp { snapshot, tip, membership } => Input::CaughtUp { snapshot, tip, membership },
             Event::CatchUpFailed(reason) => return Some(End::Failed(reason)),
             Event::Behind(snapshot) => Input::Behind(snapshot),
-            Event::Evicted => return Some(End::Evicted),
+            Event::KnownAs(id) => return Some(End::Evicted(Some(id))),
             Event::FoundEvicted => return Some(End::FoundEvicted),
             // Taken care of by the loop.
             Event::Halt(_) => return None,
@@ -364,7 +365,7 @@ impl Driver {
                 self.shared.fail(reason);
                 Status::Failed
             }
-            End::Halted | End::Evicted | End::FoundEvicted | End::Sealed => Status::Inactive,
+            End::Halted | End::Evicted(_) | End::FoundEvicted | End::Sealed => Status::Inactive,
         };
         self.shared.stop(status);
         self.core.abandon(&OrderError::Stopped);
@@ -378,13 +379,13 @@ impl Driver {
         tracing::info!(target: "orderer.consensus.etcdraft", channel, node, "Raft node stopped");
         tracing::info!(target: "orderer.consensus.etcdraft", channel, node, "Stop serving requests");
         tracing::info!(target: "orderer.consensus.etcdraft", channel, node, "Periodic check is stopping.");
-        if matches!(end, End::Evicted | End::FoundEvicted) {
+        if matches!(end, End::Evicted(_) | End::FoundEvicted) {
             self.metrics.set(Gauge::ActiveNodes, &channel, 0);
         }
         self.shared.stopped();
-        if matches!(end, End::Evicted) {
+        if let End::Evicted(known_as) = end {
             let events = self.state.events().clone();
-            let switched = tokio::task::spawn_blocking(move || events.switch_to_follower(&channel));
+            let switched = tokio::task::spawn_blocking(move || events.switch_to_follower(&channel, known_as));
             // Only a panic in there could fail; it is reported by its own hook.
             let _ = switched.await;
         }

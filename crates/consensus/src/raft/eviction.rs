@@ -163,7 +163,7 @@ impl EvictionCheck {
             self.pull_rest(number).await;
         }
         let events = self.state.events().clone();
-        let switched = tokio::task::spawn_blocking(move || events.switch_to_follower(&channel));
+        let switched = tokio::task::spawn_blocking(move || events.switch_to_follower(&channel, None));
         // Only a panic in there could fail; it is reported by its own hook.
         let _ = switched.await;
     }

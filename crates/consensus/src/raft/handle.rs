@@ -212,12 +212,18 @@ impl Chain for RaftChain {
             ),
         };
         let mut message = message_in(message).map_err(|error| ClusterError::Step(error.to_string()))?;
-        if message.to != self.shared.id {
+        // Raft ids only ever grow: whoever writes to an earlier one of this node's is behind himself.
+        if message.to < self.shared.id {
+            return Ok(());
+        }
+        if message.to > self.shared.id {
             tracing::warn!(
                 target: "orderer.consensus.etcdraft", channel = %self.shared.channel, node = self.shared.id,
                 "Received msg to {}, my ID is probably wrong due to out of date, cowardly halting", message.to
             );
-            let _ = self.events.send(Event::Evicted);
+            // Nothing more is taken, so that it is said once.
+            self.shared.stop(Status::Inactive);
+            let _ = self.events.send(Event::KnownAs(message.to));
             return Ok(());
         }
         // Who sent it is known from the connection; what the message says does not count.

@@ -41,6 +41,9 @@ const MESSAGE_QUEUE: usize = 256;
 /// a little behind.
 const KEEP_BYTES: usize = 2 << 20;
 
+/// Of Fabric's orderer, too.
+const DEFAULT_EVICTION_SUSPICION: Duration = Duration::from_secs(600);
+
 /// What a node's configuration says about its Raft chains.
 #[derive(Clone, Debug)]
 pub struct RaftOptions {
@@ -49,8 +52,8 @@ pub struct RaftOptions {
     /// `Consensus.SnapDir`: snapshots, one directory a channel.
     pub snap_dir: PathBuf,
     /// `Consensus.EvictionSuspicion`: how long without a leader until this node asks others whether
-    /// it still is a consenter. Fabric's default is 10 minutes.
-    pub eviction_suspicion: Duration,
+    /// it still is a consenter; 10 minutes when absent.
+    pub eviction_suspicion: Option<Duration>,
     /// `Consensus.TickIntervalOverride`: in place of the channel's tick interval.
     pub tick_interval_override: Option<Duration>,
     /// The certificate that this node's cluster listener shows, DER: by it the node finds itself
@@ -128,6 +131,10 @@ pub fn start(
         }
         None => raft_options.tick_interval,
     };
+    let suspicion = options.eviction_suspicion.unwrap_or_else(|| {
+        tracing::info!(target: "orderer.consensus.etcdraft", channel = %channel, node = id, "EvictionSuspicion not set, defaulting to 10m0s");
+        DEFAULT_EVICTION_SUSPICION
+    });
     let opened = open_log(&channel, id, options, is_new.then(|| (membership.ids(), tip.number + 1)))?;
     let settings = Settings {
         channel: channel.clone(),
@@ -193,7 +200,7 @@ pub fn start(
         has_stopped: shared.watch_stopped(),
         stopping: stopping.clone(),
         node: id,
-        suspicion: options.eviction_suspicion,
+        suspicion,
         own_server_cert_der: options.own_server_cert_der.clone(),
     };
     tokio::spawn(eviction.run());

@@ -188,7 +188,7 @@ impl Network {
         let options = RaftOptions {
             wal_dir: dir.path().join("etcdraft/wal"),
             snap_dir: dir.path().join("etcdraft/snapshot"),
-            eviction_suspicion: self.eviction_suspicion,
+            eviction_suspicion: Some(self.eviction_suspicion),
             tick_interval_override: None,
             own_server_cert_der: identity.server_cert_der(),
             rpc_timeout: Duration::from_secs(7),
@@ -269,7 +269,7 @@ impl Network {
 pub struct Switches(tokio::sync::mpsc::UnboundedSender<&'static str>);
 
 impl ChannelEvents for Switches {
-    fn switch_to_follower(&self, _: &str) {
+    fn switch_to_follower(&self, _: &str, _: Option<u64>) {
         // A test may be over before all is told.
         let _ = self.0.send("follower");
     }
@@ -312,6 +312,7 @@ impl Network {
             channel_id: CHANNEL.to_owned(),
             ledger: store.open_channel(CHANNEL).unwrap(),
             join_block: Some(join_block),
+            known_as: None,
             own_server_cert_der: identity.server_cert_der(),
             signer: identity.signer.clone(),
             options: ChannelOptions::default(),

@@ -31,10 +31,10 @@ impl ChannelEvents for Events {
 
     // A chain waits for its own end when it is halted, so both switches happen elsewhere.
 
-    fn switch_to_follower(&self, channel_id: &str) {
+    fn switch_to_follower(&self, channel_id: &str, known_as: Option<u64>) {
         let Some(registrar) = self.0.upgrade() else { return };
         let (runtime, channel_id) = (registrar.runtime.clone(), channel_id.to_owned());
-        runtime.spawn(async move { registrar.switch_to_follower(&channel_id).await });
+        runtime.spawn(async move { registrar.switch_to_follower(&channel_id, known_as).await });
     }
 
     fn switch_to_consenter(&self, channel_id: &str) {
@@ -45,8 +45,9 @@ impl ChannelEvents for Events {
 }
 
 impl Registrar {
-    /// This node was evicted: the channel is only followed from now on.
-    async fn switch_to_follower(&self, channel_id: &str) {
+    /// This node was evicted: the channel is only followed from now on. Was it added again as
+    /// `known_as`, a chain under its old raft id would only be told the same again.
+    async fn switch_to_follower(&self, channel_id: &str, known_as: Option<u64>) {
         let _changing = self.changing.lock().await;
         let Some(handle) = self.channels.get(channel_id) else { return };
         let chain = handle.suspend();
@@ -66,7 +67,13 @@ impl Registrar {
         }
         // Whoever waits for the consenter must not wait for ever.
         handle.resume(Arc::new(InactiveChain::not_serviced(channel_id)));
-        self.reopen(channel_id).await;
+        // What is tracked is pulled to its end in any case.
+        if known_as.is_none() || self.has_system_channel() {
+            return self.reopen(channel_id).await;
+        }
+        if let Err(reason) = self.follow(channel_id, None, known_as) {
+            self.report_broken(channel_id, &reason.to_string());
+        }
     }
 
     /// A followed channel has come to the point where this node is a consenter.

@@ -96,7 +96,7 @@ impl Registrar {
             // A system channel has been replicated by now; its block is kept for channels that have not.
             if bundle.consortiums().is_none() {
                 if join_block.number() > 0 || !self.is_member(&bundle)? {
-                    return self.follow(channel_id, Some(join_block));
+                    return self.follow(channel_id, Some(join_block), None);
                 }
                 super::system::write_genesis(store, channel_id, &join_block)?;
                 store.join_blocks().remove(channel_id)?;
@@ -114,7 +114,7 @@ impl Registrar {
             Consenter::Raft { .. } if !segment.is_member() || self.tracked.contains(channel_id) => {
                 let is_system = state.bundle().consortiums().is_some();
                 if !is_system && !self.has_system_channel() {
-                    return self.follow(channel_id, None);
+                    return self.follow(channel_id, None, None);
                 }
                 self.track(channel_id);
                 Arc::new(InactiveChain::not_serviced(channel_id))
@@ -158,11 +158,17 @@ impl Registrar {
     }
 
     /// Replicates a channel instead of ordering it.
-    fn follow(&self, channel_id: &str, join_block: Option<EncodedBlock>) -> Result<(), OpenError> {
+    pub(super) fn follow(
+        &self,
+        channel_id: &str,
+        join_block: Option<EncodedBlock>,
+        known_as: Option<u64>,
+    ) -> Result<(), OpenError> {
         let chain = follower::start(FollowerParts {
             channel_id: channel_id.to_owned(),
             ledger: self.parts.store.open_channel(channel_id)?,
             join_block: join_block.map(Arc::new),
+            known_as,
             own_server_cert_der: self.parts.raft.own_server_cert_der.clone(),
             signer: self.parts.signer.clone(),
             options: ChannelOptions { check_expiration: self.parts.checks_expiration },

@@ -327,8 +327,9 @@ pub struct Consensus {
     pub wal_dir: PathBuf,
     /// Parent of each channel's snapshots; empty when the key is absent.
     pub snap_dir: PathBuf,
-    /// How long a node is without a leader before it suspects that it was evicted.
-    pub eviction_suspicion: Duration,
+    /// How long a node is without a leader before it suspects that it was evicted; the consenter's
+    /// default when the key is absent.
+    pub eviction_suspicion: Option<Duration>,
     /// Replaces the tick interval of every channel's config.
     pub tick_interval_override: Option<Duration>,
 }

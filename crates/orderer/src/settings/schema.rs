@@ -312,7 +312,8 @@ fn consensus(section: Section<'_>) -> Consensus {
     Consensus {
         wal_dir: section.path("WALDir", Base::WorkingDirectory).or_zero(),
         snap_dir: section.path("SnapDir", Base::WorkingDirectory).or_zero(),
-        eviction_suspicion: section.duration("EvictionSuspicion").or(seconds(600)),
+        eviction_suspicion: Some(section.duration("EvictionSuspicion").or_zero())
+            .filter(|suspicion| !suspicion.is_zero()),
         tick_interval_override: Some(section.duration("TickIntervalOverride").or_zero())
             .filter(|interval| !interval.is_zero()),
     }

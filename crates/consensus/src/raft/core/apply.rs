@@ -269,6 +269,11 @@ impl Core {
         self.passed(snapshot);
         self.paused = Paused::No;
         self.metrics.set(Gauge::CommittedBlockNumber, &self.settings.channel, tip.number);
+        if !self.membership.ids().contains(&self.settings.id) {
+            self.info(format_args!("This node was removed from replica set while it was away"));
+            self.effects.push(Effect::Evicted);
+            return;
+        }
         self.effects.push(Effect::Reconfigure);
         if let Some(next) = self.next_catch_up.take() {
             self.catch_up_with(next);
