@@ -236,6 +236,8 @@ pub(crate) struct Core {
     next_campaign: Option<Duration>,
     leading: Option<Leading>,
     abdicating: Option<lead::Abdication>,
+    /// Since when this node, which leads no more, was handing over.
+    abdicated_since: Option<Duration>,
     /// A configuration that removes this node has been put off for long enough.
     is_unseating_due: bool,
     /// Ticks since the leader was last heard of.
@@ -317,6 +319,7 @@ impl Core {
             counting: BTreeSet::new(),
             leading: None,
             abdicating: None,
+            abdicated_since: None,
             is_unseating_due: false,
             silent_ticks: 0,
             unlogged_removal: None,

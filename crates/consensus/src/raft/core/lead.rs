@@ -290,7 +290,7 @@ impl Core {
                 _ => "Detected eviction of ourselves from the configuration",
             }
         ));
-        self.abdicating = Some(Abdication { source, attempts: 0 });
+        self.abdicating = Some(Abdication { source, attempts: 0, since: self.now });
         self.abdicate_further();
     }
 
@@ -321,4 +321,6 @@ pub(super) struct Abdication {
     /// Who took in the message that removes it.
     source: Source,
     attempts: u32,
+    /// When it began.
+    pub(super) since: Duration,
 }

@@ -131,9 +131,17 @@ impl Core {
         let leads = state == StateRole::Leader;
         if old_state == StateRole::Leader && (!leads || term != old_term) {
             self.leading = None;
-            self.abdicating = None;
+            self.abdicated_since = self.abdicating.take().map(|abdication| abdication.since);
             self.leave_until = None;
             self.metrics.set(Gauge::IsLeader, &self.settings.channel, 0);
+        }
+        if leader != 0
+            && leader != self.settings.id
+            && let Some(since) = self.abdicated_since.take()
+        {
+            let (own, took) = (self.settings.id, self.now.saturating_sub(since));
+            self.info(format_args!("Leader has been transferred from {own} to {leader}"));
+            self.info(format_args!("abdicateLeader took {took:?}"));
         }
         if leads && self.leading.is_none() {
             self.leading = Some(Leading::new(term));
