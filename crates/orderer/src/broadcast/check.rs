@@ -11,7 +11,8 @@ use channel::{
 use consensus::chain::{Kind, Submission};
 use protos::{
     Message,
-    common::{self, Envelope, HeaderType},
+    common::{self, ConfigEnvelope, Envelope, HeaderType},
+    orderer::ConsensusType,
 };
 use tonic::Status;
 
@@ -124,8 +125,34 @@ fn process(
         }
         Kind::Config => {
             let (config, config_sequence) = handle.state().process_config_update(envelope).map_err(refuse)?;
+            announce_migration(handle, &config);
             let size_bytes = envelope::size_bytes(&config);
             Ok(Submission { kind, envelope: config.encode_to_vec().into(), size_bytes, config_sequence })
         }
     }
+}
+
+/// Steps of a migration are said when they are taken in (Fabric's `maintenancefilter.go`).
+fn announce_migration(handle: &ChannelHandle, config: &Envelope) {
+    let (state, bundle) = (handle.state(), handle.state().bundle());
+    let (Some(current), Some(next)) = (bundle.orderer(), consensus_type(config)) else { return };
+    let channel = state.channel_id();
+    let (from, to) = (&current.consensus_type, &next.r#type);
+    if from != to {
+        tracing::info!(target: "orderer.common.msgprocessor",
+            "[channel: {channel}] consensus-type migration: about to change from {from} to {to}");
+    }
+    let (from, to) = (current.consensus_state, next.state().as_str_name());
+    if from.to_string() != to {
+        tracing::info!(target: "orderer.common.msgprocessor",
+            "[channel: {channel}] maintenance mode: ConsensusType.State about to change from {from} to {to}");
+    }
+}
+
+/// The consensus type in a configuration transaction of a channel that exists.
+fn consensus_type(config: &Envelope) -> Option<ConsensusType> {
+    let payload = envelope::payload(config).ok()?;
+    let mut group = ConfigEnvelope::decode(payload.data).ok()?.config?.channel_group?;
+    let value = group.groups.remove("Orderer")?.values.remove("ConsensusType")?;
+    ConsensusType::decode(value.value).ok()
 }

@@ -40,7 +40,13 @@ impl ExpiryWatch {
         }
         self.warned = Some(Instant::now());
         tracing::warn!(target: "orderer.common.cluster",
-            "Certificate of {} from {} for channel {} expires in less than {left:?}",
-            self.endpoint, self.host, self.channel);
+            "Certificate of {} from {} for channel {} expires in less than {}",
+            self.endpoint, self.host, self.channel, shown(left));
     }
+}
+
+/// As Go prints it, to the second.
+fn shown(left: Duration) -> String {
+    let nanoseconds = Duration::from_secs(left.as_secs()).as_nanos();
+    channel::duration::format(i64::try_from(nanoseconds).unwrap_or(i64::MAX))
 }

@@ -91,6 +91,7 @@ struct Shared {
 struct Meters {
     queue_length: Arc<Gauge>,
     streams: Arc<Gauge>,
+    workers: Arc<Gauge>,
     send_time: Arc<Histogram>,
     dropped: Arc<Counter>,
 }
@@ -138,6 +139,7 @@ impl OutgoingStream {
         let meters = Meters {
             queue_length: metrics.cluster_comm_egress_queue_length.with([&endpoint, &kind_label, channel]),
             streams: metrics.cluster_comm_egress_stream_count.with([channel]),
+            workers: metrics.cluster_comm_egress_queue_workers.with([channel]),
             send_time: metrics.cluster_comm_msg_send_time.with([&endpoint, channel]),
             dropped: metrics.cluster_comm_msg_dropped_count.with([&endpoint, channel]),
         };
@@ -253,8 +255,8 @@ impl Shared {
             Err(reason) => return reason,
         };
         self.set_connected(&connection);
-        self.meters.streams.add(1.0);
-        let _open = Open(&self.meters.streams);
+        // Each stream empties its own queue.
+        let _open = [&self.meters.streams, &self.meters.workers].map(Counted::new);
         let progress = Arc::new(AtomicU64::new(0));
         let body = Body { items, progress: progress.clone(), send_time: self.meters.send_time.clone() };
         let max_send_bytes = self.options.messages.max_send_bytes;
@@ -341,10 +343,17 @@ impl Shared {
     }
 }
 
-/// Counts an open stream until it is dropped.
-struct Open<'a>(&'a Gauge);
+/// Counts one more until it is dropped.
+struct Counted<'a>(&'a Gauge);
 
-impl Drop for Open<'_> {
+impl<'a> Counted<'a> {
+    fn new(gauge: &'a Arc<Gauge>) -> Self {
+        gauge.add(1.0);
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.0.add(-1.0);
     }

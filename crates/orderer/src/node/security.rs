@@ -49,7 +49,8 @@ impl Security {
             .then(|| KeyPair::read(&cluster.server_certificate, &cluster.server_private_key))
             .transpose()?;
         let client_keys = if cluster.client_certificate.as_os_str().is_empty() {
-            server_keys.clone()
+            // Without TLS for clients there is the pair of the cluster's listener.
+            server_keys.clone().or_else(|| cluster_keys.clone())
         } else {
             Some(KeyPair::read(&cluster.client_certificate, &cluster.client_private_key)?)
         };
