@@ -42,7 +42,20 @@ pub fn stranger() -> CertificateAuthority {
 /// # Panics
 /// When none can be made.
 pub fn client(authority: &CertificateAuthority, mspid: &str, validity: Validity) -> SigningIdentity {
-    let pair = authority.issue_identity("Forged@client", Some("client"), validity);
+    member(authority, mspid, "client", validity)
+}
+
+/// A member of `mspid` with this role (`client`, `admin`...), certified by `authority`.
+///
+/// # Panics
+/// When none can be made.
+pub fn member(
+    authority: &CertificateAuthority,
+    mspid: &str,
+    role: &str,
+    validity: Validity,
+) -> SigningIdentity {
+    let pair = authority.issue_identity(&format!("Forged@{role}"), Some(role), validity);
     let KeyPair { certificate_pem, private_key_pem } = pair.expect("a certificate can be issued");
     SigningIdentity::from_pem(mspid, certificate_pem.as_bytes(), private_key_pem.as_bytes())
         .expect("the certificate has its key")

@@ -3,12 +3,15 @@
 //! afterwards. Development only.
 
 pub mod binary;
+pub mod channel_config;
 pub mod forge;
 pub mod hosts;
 pub mod ledgers;
 pub mod load;
+pub mod material;
 pub mod network;
 pub mod node;
+pub mod operator;
 pub mod ports;
 pub mod probe;
 pub mod proxy;

@@ -1,5 +1,6 @@
 //! A network of ordering nodes that serve one channel.
 
+use crate::material::{PublicAuthority, set_consensus, set_genesis};
 use crate::node::{Node, NodeOptions};
 use crate::proxy::Proxy;
 use crate::{ports, wait};
@@ -9,26 +10,27 @@ use cli::client::broadcast::Answers;
 use cli::client::connection::{Connection, Endpoint};
 use cli::client::deliver::{Blocks, DeliverError, Position};
 use cli::client::http::{self, HttpRequest};
-use cli::client::participation;
+use cli::client::participation::{self, ChannelInfo};
 use cli::client::tls::{ClientIdentity, Tls};
 use cli::client::transaction::Signer;
 use cli::sandbox::layout::{CLIENT_MSPID, Layout};
 use cli::sandbox::material;
 use identity::signing::SigningIdentity;
-use protos::common::Block;
+use protos::common::{Block, Config};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// Ports a node may use: what [`Layout`] names, and one behind the proxy.
 const PORTS_PER_NODE: u16 = 10;
-/// From a node's advertised port to the one that it listens on behind its proxy.
-const BEHIND_PROXY: u16 = 5;
+/// From a node's advertised port to the one that it listens on behind its proxy, or for clients only.
+pub(crate) const BEHIND_PROXY: u16 = 5;
 
 /// How a network is made.
 #[derive(Debug, Clone)]
@@ -39,10 +41,18 @@ pub struct NetworkOptions {
     pub spare_nodes: u16,
     /// The program of some nodes, in the place of the one under test.
     pub programs: BTreeMap<usize, PathBuf>,
+    /// What is different in the channel's first config.
+    pub genesis: fn(&mut Config),
     /// Raft's tick, instead of the channel's 500 ms: elections in tests need not take seconds.
     pub tick: Option<Duration>,
     /// Whether there is a [`Proxy`] in front of each node, so that it can be cut off.
     pub proxied: bool,
+    /// Whether the orderers have a listener of their own, at the port that the channel's config names.
+    /// The one for clients then has a certificate of another authority.
+    pub cluster_listener: bool,
+    /// Keys of `Consensus` in every node's `orderer.yaml`; variables do not reach those that the file
+    /// does not have.
+    pub consensus: &'static [(&'static str, &'static str)],
     /// More variables for every node.
     pub environment: Vec<(String, String)>,
 }
@@ -53,8 +63,11 @@ impl Default for NetworkOptions {
             nodes: 3,
             spare_nodes: 0,
             programs: BTreeMap::new(),
+            genesis: |_| {},
             tick: Some(Duration::from_millis(50)),
             proxied: false,
+            cluster_listener: false,
+            consensus: &[],
             environment: Vec::new(),
         }
     }
@@ -102,20 +115,35 @@ impl Network {
         for layout in [&layout, &first_layout] {
             material::generate(layout).unwrap_or_else(|e| panic!("cannot make the network's material: {e}"));
         }
+        set_genesis(&first_layout, options);
+        let mut roots = vec![layout.tls_ca()];
+        let public = options.cluster_listener.then(|| PublicAuthority::new(directory.path()));
+        roots.extend(public.iter().map(|public| public.root.clone()));
         let tls = |folder: &Path| {
-            client_tls(&layout.tls_ca(), &folder.join("client.crt"), &folder.join("client.key"))
+            let (certificate, key) = (folder.join("client.crt"), folder.join("client.key"));
+            let identity = ClientIdentity { certificate: &certificate, key: &key };
+            Tls::load(&roots, Some(identity)).unwrap_or_else(|e| panic!("client TLS: {e}"))
         };
+        let plain = ("ORDERER_GENERAL_TLS_ENABLED".to_owned(), "false".to_owned());
+        let is_plain = options.environment.contains(&plain);
         let (client, admin) = (tls(&layout.client_tls()), tls(&layout.admin_tls()));
         let members = layout.nodes.iter().enumerate().map(|(index, node)| {
             let directory = layout.node_dir(node);
             if let Some(tick) = options.tick {
-                override_tick(&directory, tick);
+                set_consensus(&directory, "TickIntervalOverride", &format!("{}ms", tick.as_millis()));
+            }
+            for (key, value) in options.consensus {
+                set_consensus(&directory, key, value);
             }
             let mut environment = vec![("ORDERER_METRICS_PROVIDER".to_owned(), "prometheus".to_owned())];
             let mut port = node.port;
             if options.proxied {
                 port += BEHIND_PROXY;
                 environment.push(("ORDERER_GENERAL_LISTENPORT".to_owned(), port.to_string()));
+            }
+            if let Some(public) = &public {
+                port += BEHIND_PROXY;
+                environment.extend(public.cluster_listener(&directory, node.port, port));
             }
             environment.extend(options.environment.iter().cloned());
             Member {
@@ -125,7 +153,7 @@ impl Network {
                     environment,
                     ..NodeOptions::default()
                 }),
-                endpoint: endpoint(format!("127.0.0.1:{port}"), Some(&client)),
+                endpoint: endpoint(format!("127.0.0.1:{port}"), (!is_plain).then_some(&client)),
                 admin: endpoint(node.admin_address(), Some(&admin)),
                 operations_port: node.operations_port,
             }
@@ -207,6 +235,11 @@ impl Network {
         self.serving.iter().map(|&node| self.members[node].endpoint.clone()).collect()
     }
 
+    /// Clients use this TLS with a node from now on.
+    pub fn set_tls(&mut self, node: usize, tls: Tls) {
+        self.members[node].endpoint.tls = Some(tls);
+    }
+
     /// Where a node's channel participation API is.
     pub fn admin(&self, node: usize) -> &Endpoint {
         &self.members[node].admin
@@ -233,18 +266,20 @@ impl Network {
     /// # Panics
     /// When one of them refuses.
     pub fn join_all(&mut self, config_block: &[u8]) {
-        self.serving().into_iter().for_each(|node| self.join(node, config_block));
+        for node in self.serving() {
+            self.join(node, config_block);
+        }
     }
 
-    /// Joins a node to the channel; from then on it is one of those that serve it.
+    /// Joins a node to the channel; from then on it is one of those that serve it. Gives its answer.
     ///
     /// # Panics
     /// When it refuses.
-    pub fn join(&mut self, node: usize, config_block: &[u8]) {
+    pub fn join(&mut self, node: usize, config_block: &[u8]) -> ChannelInfo {
         let admin = &self.members[node].admin;
         let joined = self.runtime.block_on(participation::join(admin, config_block));
-        joined.unwrap_or_else(|e| panic!("{} cannot join: {e}", admin.address));
         self.serving.insert(node);
+        joined.unwrap_or_else(|e| panic!("{} cannot join: {e}", admin.address))
     }
 
     /// Removes the channel from a node.
@@ -273,14 +308,24 @@ impl Network {
 
     /// The node that leads the channel, by its own metrics.
     pub fn leader(&self) -> Option<usize> {
-        self.serving.iter().copied().find(|&node| {
-            let metrics = http_get(self.members[node].operations_port, "/metrics").unwrap_or_default();
-            metrics.lines().any(|line| {
-                line.starts_with("consensus_etcdraft_is_leader{")
-                    && line.ends_with(" 1")
-                    && line.contains(&format!("channel=\"{}\"", self.signer.channel()))
-            })
-        })
+        let leads = |node: &usize| self.channel_metric(*node, "consensus_etcdraft_is_leader") == Some(1.0);
+        self.serving.iter().copied().find(leads)
+    }
+
+    /// All metrics of a node, empty when it does not answer.
+    pub fn metrics(&self, node: usize) -> String {
+        http_get(self.members[node].operations_port, "/metrics").unwrap_or_default()
+    }
+
+    /// The value of a sample, given as it stands in the text: `name` or `name{label="value"}`.
+    pub fn metric(&self, node: usize, sample: &str) -> Option<f64> {
+        let metrics = self.metrics(node);
+        metrics.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' ')?.parse().ok())
+    }
+
+    /// The value of a metric whose only label is the channel.
+    pub fn channel_metric(&self, node: usize, name: &str) -> Option<f64> {
+        self.metric(node, &format!("{name}{{channel=\"{}\"}}", self.signer.channel()))
     }
 
     /// What a node says of its health.
@@ -327,17 +372,22 @@ impl Network {
     /// # Panics
     /// After a minute without.
     pub fn order_through_all(&self) -> Vec<Bytes> {
-        static COUNT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-        let through = |node: usize| {
-            wait::until(&format!("node {node} to order again"), Duration::from_secs(60), || {
-                // Unanswered ones may be ordered all the same, so each try is a transaction of its own.
-                let number = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                let data = Bytes::from(format!("through node {node}, {number}"));
-                let envelope = self.signer.transaction(data.clone()).expect("the client can sign").envelope;
-                self.runtime.block_on(order_one(self.endpoint(node), envelope)).then_some(data)
-            })
-        };
-        self.serving.iter().copied().map(through).collect()
+        self.serving.iter().map(|node| self.order_through(*node)).collect()
+    }
+
+    /// Orders one transaction through a node, trying until it is acknowledged, and returns its data.
+    ///
+    /// # Panics
+    /// After a minute without.
+    pub fn order_through(&self, node: usize) -> Bytes {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        wait::until(&format!("node {node} to order"), Duration::from_secs(60), || {
+            // Unanswered ones may be ordered all the same, so each try is a transaction of its own.
+            let number = COUNT.fetch_add(1, Ordering::Relaxed);
+            let data = Bytes::from(format!("through node {node}, {number}"));
+            let envelope = self.signer.transaction(data.clone()).expect("the client can sign").envelope;
+            self.broadcast(node, envelope).then_some(data)
+        })
     }
 
     /// What must hold after whatever a node was sent: all nodes run, order, and have not panicked.
@@ -471,14 +521,4 @@ pub fn http_get(port: u16, path: &str) -> Option<String> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
     Some(answer.split_once("\r\n\r\n")?.1.to_owned())
-}
-
-/// Puts `Consensus.TickIntervalOverride` into a node's settings.
-fn override_tick(directory: &Path, tick: Duration) {
-    let path = directory.join("orderer.yaml");
-    let settings = fs::read_to_string(&path).expect("the material has settings");
-    let with = format!("\nConsensus:\n  TickIntervalOverride: {}ms\n", tick.as_millis());
-    let changed = settings.replacen("\nConsensus:\n", &with, 1);
-    assert_ne!(settings, changed, "the settings have no Consensus section");
-    fs::write(&path, changed).expect("the settings can be written");
 }

@@ -2,57 +2,22 @@
 //! each is refused when it is sent, with a reason.
 #![allow(clippy::unwrap_used)]
 
-use channel::{configtx::compute_update, envelope};
+use bytes::Bytes;
 use cli::sandbox::layout::ORDERER_MSPID;
 use identity::signing::SigningIdentity;
 use protos::Message;
-use protos::common::{
-    Block, Config, ConfigEnvelope, ConfigSignature, ConfigUpdateEnvelope, ConfigValue, Envelope, HeaderType,
-};
-use protos::etcdraft::ConfigMetadata;
+use protos::common::Config;
 use protos::orderer::{BatchSize, ConsensusType};
+use testbed::channel_config::{self, change_raft, change_value, config_of, orderer_group};
 use testbed::network::{self, Network, NetworkOptions};
-use testbed::{forge, probe};
+use testbed::probe;
 
-fn config_of(block: &Block) -> Config {
-    let entry = block.data.as_ref().unwrap().data[0].clone();
-    let payload = envelope::payload(&Envelope::decode(entry).unwrap()).unwrap();
-    ConfigEnvelope::decode(payload.data).unwrap().config.unwrap()
+fn change_orderer<M: Message + Default>(config: &mut Config, name: &str, change: impl FnOnce(&mut M)) {
+    change_value(orderer_group(config), name, change);
 }
 
-/// A value of the `Orderer` group.
-fn orderer_value<'a>(config: &'a mut Config, name: &str) -> &'a mut ConfigValue {
-    let orderer = config.channel_group.as_mut().unwrap().groups.get_mut("Orderer").unwrap();
-    orderer.values.get_mut(name).unwrap()
-}
-
-fn change_value<M: Message + Default>(config: &mut Config, name: &str, change: impl FnOnce(&mut M)) {
-    let value = orderer_value(config, name);
-    let mut message = M::decode(value.value.clone()).unwrap();
-    change(&mut message);
-    value.value = message.encode_to_vec().into();
-}
-
-fn change_raft(config: &mut Config, change: impl FnOnce(&mut ConfigMetadata)) {
-    change_value(config, "ConsensusType", |kind: &mut ConsensusType| {
-        let mut metadata = ConfigMetadata::decode(kind.metadata.clone()).unwrap();
-        change(&mut metadata);
-        kind.metadata = metadata.encode_to_vec().into();
-    });
-}
-
-/// The update from one configuration to another, signed by the administrator.
-fn update(from: &Config, to: &Config, admin: &SigningIdentity) -> Envelope {
-    let update = compute_update("ch1", from, to).unwrap().encode_to_vec();
-    let header = admin.signature_header().encode_to_vec();
-    let signature = ConfigSignature {
-        signature: admin.sign(&[header.as_slice(), &update].concat()).unwrap(),
-        signature_header: header.into(),
-    };
-    let data = ConfigUpdateEnvelope { config_update: update.into(), signatures: vec![signature] };
-    envelope::Draft::new(HeaderType::ConfigUpdate, "ch1", data.encode_to_vec().into(), forge::now_unix())
-        .sign(admin)
-        .unwrap()
+fn update(from: &Config, to: &Config, admin: &SigningIdentity) -> Bytes {
+    channel_config::update("ch1", from, to, &[admin]).unwrap()
 }
 
 type Change = Box<dyn Fn(&mut Config)>;
@@ -67,7 +32,7 @@ fn updates_that_would_stop_the_channel_are_refused() {
         (
             "no metadata",
             Box::new(|config| {
-                change_value(config, "ConsensusType", |kind: &mut ConsensusType| kind.metadata.clear());
+                change_orderer(config, "ConsensusType", |kind: &mut ConsensusType| kind.metadata.clear());
             }),
             "metadata",
         ),
@@ -109,7 +74,7 @@ fn updates_that_would_stop_the_channel_are_refused() {
         (
             "a kind of consensus that does not exist",
             Box::new(|config| {
-                change_value(config, "ConsensusType", |kind: &mut ConsensusType| {
+                change_orderer(config, "ConsensusType", |kind: &mut ConsensusType| {
                     kind.r#type = "nosuch".to_owned();
                 });
             }),
@@ -118,16 +83,13 @@ fn updates_that_would_stop_the_channel_are_refused() {
         (
             "blocks of no transactions",
             Box::new(|config| {
-                change_value(config, "BatchSize", |size: &mut BatchSize| size.max_message_count = 0);
+                change_orderer(config, "BatchSize", |size: &mut BatchSize| size.max_message_count = 0);
             }),
             "Attempted to set the batch size max message count to an invalid value: 0",
         ),
     ];
     let connection = network.connect(0);
-    let send = |envelope: Envelope| {
-        let sent = probe::broadcast(&connection, envelope.encode_to_vec().into());
-        network.runtime().block_on(sent)
-    };
+    let send = |envelope: Bytes| network.runtime().block_on(probe::broadcast(&connection, envelope));
     for (name, change, expected) in table {
         let mut changed = current.clone();
         change(&mut changed);
@@ -139,7 +101,7 @@ fn updates_that_would_stop_the_channel_are_refused() {
 
     // What stops nobody is taken, and once only.
     let mut changed = current.clone();
-    change_value(&mut changed, "BatchSize", |size: &mut BatchSize| size.max_message_count = 7);
+    change_orderer(&mut changed, "BatchSize", |size: &mut BatchSize| size.max_message_count = 7);
     let right = update(&current, &changed, &admin);
     assert_eq!(send(right.clone()), "SUCCESS");
     let again = send(right);
@@ -148,7 +110,7 @@ fn updates_that_would_stop_the_channel_are_refused() {
     let client = network::signing_identity(&layout.client_msp(), cli::sandbox::layout::CLIENT_MSPID);
     let current = config_of(&network.chain(0, 2)[1]);
     let mut changed = current.clone();
-    change_value(&mut changed, "BatchSize", |size: &mut BatchSize| size.max_message_count = 8);
+    change_orderer(&mut changed, "BatchSize", |size: &mut BatchSize| size.max_message_count = 8);
     let unauthorized = send(update(&current, &changed, &client));
     assert!(unauthorized.starts_with("BAD_REQUEST: error applying config update"), "{unauthorized}");
     assert!(unauthorized.contains("Admins"), "{unauthorized}");

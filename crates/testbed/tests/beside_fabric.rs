@@ -16,10 +16,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use storage::snapshot::SnapshotStore;
 use storage::wal::Wal;
+use testbed::channel_config::change_raft;
 use testbed::ledgers;
 use testbed::load::Load;
 use testbed::network::{Network, NetworkOptions};
-use testbed::reconfigure::change_raft;
 use testbed::wait;
 
 const DEFAULT_SEEDS: u64 = 1;
