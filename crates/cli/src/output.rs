@@ -2,42 +2,35 @@
 
 use std::{
     fs::{self, OpenOptions, Permissions},
-    io::{self, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
-/// Makes `path` hold `content`. A new file gets the permissions `mode`, one that is there keeps its own.
+/// Makes `path` hold `content`. A new file gets the permissions `mode`, as far as the umask lets it; one that is
+/// there keeps its own.
 ///
-/// The content is written beside and then takes the place of the file, so that a failure leaves what was
-/// there. What is no file, such as a pipe, a terminal or `/dev/stdout`, is written to.
+/// The content is written beside and then takes the place of the file, so that a failure leaves what was there.
+/// What is no file, such as a pipe or a device, is written to.
 pub(crate) fn write(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    // A link stays a link: its end is replaced.
-    let (place, mode) = match fs::canonicalize(path) {
-        Ok(place) => {
-            let found = fs::metadata(&place)?;
-            if !found.is_file() {
-                return write_over(path, content);
-            }
-            (place, found.permissions().mode())
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => {
-            (path.to_owned(), mode)
-        }
-        // A link to nowhere, or a directory on the way is missing or closed: opening says it best.
-        Err(_) => return write_over(path, content),
+    let (place, permissions) = match fs::metadata(path) {
+        Ok(found) if !found.is_file() || path.starts_with("/dev") => return write_over(path, content),
+        // Where a link leads is replaced, not the link.
+        Ok(found) => (fs::canonicalize(path)?, Some(found.permissions())),
+        // A link to nowhere: opening it makes the file.
+        Err(_) if path.is_symlink() => return write_over(path, content),
+        Err(_) => (path.to_owned(), None),
     };
-    let unfinished = beside(&place);
-    let written = create(&unfinished, mode)
-        .and_then(|mut file| file.write_all(content))
-        .and_then(|()| fs::rename(&unfinished, &place));
-    match written {
+    let mut unfinished = place.clone().into_os_string();
+    unfinished.push(format!(".{}.unfinished", std::process::id()));
+    let unfinished = PathBuf::from(unfinished);
+    match replace(&place, &unfinished, content, mode, permissions) {
         // The file may be written to, but not its directory.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied && place.is_file() => {
-            write_over(path, content)
+            write_over(&place, content)
         }
         Err(error) => {
-            // What matters is the first failure.
+            // There may be none; the first failure is the one to tell.
             let _ = fs::remove_file(&unfinished);
             Err(error)
         }
@@ -45,28 +38,30 @@ pub(crate) fn write(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     }
 }
 
-fn beside(place: &Path) -> PathBuf {
-    let mut name = place.as_os_str().to_owned();
-    name.push(format!(".{}.unfinished", std::process::id()));
-    PathBuf::from(name)
-}
-
-fn create(path: &Path, mode: u32) -> io::Result<fs::File> {
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path)?;
-    if file.metadata()?.permissions().mode() & 0o777 != mode & 0o777 {
-        fs::set_permissions(path, Permissions::from_mode(mode & 0o777))?;
+fn replace(
+    place: &Path,
+    unfinished: &Path,
+    content: &[u8],
+    mode: u32,
+    permissions: Option<Permissions>,
+) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(unfinished)?;
+    file.write_all(content)?;
+    if let Some(permissions) = permissions {
+        file.set_permissions(permissions)?;
     }
-    Ok(file)
+    file.sync_all()?;
+    fs::rename(unfinished, place)
 }
 
 fn write_over(path: &Path, content: &[u8]) -> io::Result<()> {
-    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?.write_all(content)
+    OpenOptions::new().write(true).create(true).truncate(true).open(path)?.write_all(content)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use super::*;
 

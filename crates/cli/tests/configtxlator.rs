@@ -115,6 +115,13 @@ fn an_error_leaves_the_output_file_as_it_was() {
     assert_eq!(fs::metadata(&out).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(encode("bad.json").status.code(), Some(1));
     assert_eq!(fs::read(&out).unwrap(), BLOCK);
+
+    // Standard output by its name is what it is, not the file behind it.
+    let shell = format!(
+        "{{ echo a; {CAUSEWAY} configtxlator proto_encode --type common.Block --input good.json --output /dev/stdout; echo z; }} > all"
+    );
+    assert!(Command::new("sh").args(["-c", &shell]).current_dir(here).status().unwrap().success());
+    assert_eq!(fs::read(here.join("all")).unwrap(), [b"a\n", BLOCK, b"z\n"].concat());
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! Writing what was made: all of it or nothing.
 
 use std::{
-    fs::{self, DirBuilder, OpenOptions},
-    io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    fs::DirBuilder,
+    io,
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
 
-use crate::failure;
+use crate::{failure, output};
 
 const FILE_MODE: u32 = 0o640;
 const DIRECTORY_MODE: u32 = 0o750;
@@ -27,42 +27,20 @@ pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), OutputError> {
 }
 
 fn put(path: &Path, content: &[u8]) -> io::Result<()> {
-    let path = match fs::metadata(path) {
-        // A pipe or a device takes the bytes as they come.
-        Ok(found) if !found.is_file() => return fs::write(path, content),
-        // What a link leads to is replaced, not the link.
-        Ok(_) => fs::canonicalize(path)?,
-        Err(_) => path.to_owned(),
-    };
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !directory.exists() {
         DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(directory)?;
     }
-    let mut beside = path.clone().into_os_string();
-    beside.push(format!(".{}~", std::process::id()));
-    let beside = PathBuf::from(beside);
-    let written = write_new(&beside, &path, content);
-    if written.is_err() {
-        // There may be none; the first error is the one to tell.
-        let _ = fs::remove_file(&beside);
-    }
-    written
-}
-
-fn write_new(beside: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(beside)?;
-    file.write_all(content)?;
-    if let Ok(replaced) = fs::metadata(path) {
-        file.set_permissions(replaced.permissions())?;
-    }
-    file.sync_all()?;
-    fs::rename(beside, path)
+    output::write(path, content, FILE_MODE)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::{
+        fs,
+        os::unix::fs::{PermissionsExt as _, symlink},
+    };
 
     use super::*;
 

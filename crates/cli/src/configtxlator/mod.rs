@@ -187,7 +187,8 @@ fn read(path: Option<&Path>, task: &str) -> Result<Vec<u8>, String> {
 
 /// Fabric opens and empties the file before anything can go wrong; ours is written when all went well.
 fn write(path: Option<&Path>, content: &[u8]) -> Result<(), String> {
-    match path {
+    // Opened by its name it would be emptied, and written to from its beginning.
+    match path.filter(|path| *path != Path::new("/dev/stdout")) {
         Some(path) => {
             output::write(path, content, OUTPUT_MODE).map_err(|error| try_help(&opening(path, &error)))
         }

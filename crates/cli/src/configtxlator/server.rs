@@ -29,7 +29,7 @@ const BODY_LIMIT_BYTES: usize = 100 << 20;
 /// Limit of reading a request.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Requests under way at a time; more wait.
-const MAX_REQUESTS: usize = 8;
+const MAX_REQUESTS: usize = 4;
 
 /// Serves until the process ends.
 pub(super) fn run(hostname: &str, port: u16, origins: Vec<String>) -> Result<(), String> {
