@@ -107,7 +107,17 @@ impl PolicyRule {
         }
     }
 
-    fn compile(&self) -> Result<Policy, PoliciesError> {
+    /// A rule of the type that its text has the form of: implicit if it begins with `ANY`, `ALL` or
+    /// `MAJORITY`.
+    pub fn of_text(rule: &str) -> Self {
+        match ["ANY ", "ALL ", "MAJORITY "].iter().any(|word| rule.starts_with(word)) {
+            true => Self::ImplicitMeta(rule.to_owned()),
+            false => Self::Signature(rule.to_owned()),
+        }
+    }
+
+    /// The policy as configs hold it.
+    pub fn compile(&self) -> Result<Policy, PoliciesError> {
         let (kind, rule, compiled) = match self {
             Self::Signature(rule) => {
                 let compiled = language::parse(rule).map(|compiled| policy(PolicyType::Signature, &compiled));

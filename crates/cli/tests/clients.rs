@@ -188,9 +188,31 @@ fn what_is_missing_or_unreachable_is_said_with_the_remedy() {
 
 #[test]
 fn every_command_shows_examples() {
-    for command in [&["submit"][..], &["watch"], &["inspect"], &["sandbox"], &["bench", "order"]] {
-        let output = causeway(&[command, &["--help"]].concat());
+    let config = |name| vec!["config", name];
+    let commands = [
+        vec!["submit"],
+        vec!["watch"],
+        vec!["inspect"],
+        vec!["sandbox"],
+        vec!["bench", "order"],
+        vec!["config"],
+        config("show"),
+        config("edit"),
+        config("diff"),
+        config("sign"),
+        config("submit"),
+        config("add-consenter"),
+        config("remove-consenter"),
+        config("rotate-certificate"),
+        config("add-org"),
+        config("maintenance"),
+    ];
+    for command in commands {
+        let output = causeway(&[&command[..], &["--help"]].concat());
         assert!(output.status.success());
-        assert!(text(&output.stdout).contains("Examples:\n  causeway "), "{command:?}");
+        let help = text(&output.stdout);
+        let example =
+            ["Examples:\n  causeway ", "Example:\n  causeway "].iter().any(|start| help.contains(start));
+        assert!(example, "{command:?}");
     }
 }

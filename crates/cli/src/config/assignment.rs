@@ -1,10 +1,12 @@
 //! `--set PATH=VALUE`: what can be set, and how a value is read.
 
-use channel::consenters::ETCDRAFT;
-use identity::policy::language;
+use channel::{
+    consenters::ETCDRAFT,
+    genesis::{PoliciesError, PolicyRule},
+};
 use protos::{
     Message,
-    common::{Capabilities, Capability, Config, ConfigPolicy, OrdererAddresses, Policy, policy::PolicyType},
+    common::{Capabilities, Capability, Config, ConfigPolicy, OrdererAddresses, Policy},
     etcdraft::{ConfigMetadata, Options},
     orderer::{BatchSize, BatchTimeout, ChannelRestrictions, ConsensusType, KafkaBrokers},
     peer::{AcLs, AnchorPeer, AnchorPeers, ApiResource},
@@ -112,7 +114,7 @@ pub(super) enum AssignmentError {
     #[error("{path} has no {item}; it has {present}")]
     NotInList { path: String, item: String, present: String },
     #[error("{path}: {source}")]
-    Policy { path: String, source: language::LanguageError },
+    Policy { path: String, source: PoliciesError },
     #[error("{path}: there is no policy {policy} that could be removed")]
     NoPolicy { path: String, policy: String },
     #[error("{path}: the channel is ordered by {consensus_type}, not by etcdraft")]
@@ -420,7 +422,8 @@ impl Assignment {
     }
 
     fn policy(&self) -> Result<Policy, AssignmentError> {
-        parse_policy(self.single()?)
+        PolicyRule::of_text(self.single()?)
+            .compile()
             .map_err(|source| AssignmentError::Policy { path: self.path.clone(), source })
     }
 
@@ -436,16 +439,6 @@ impl Assignment {
         policies.entry(name.to_owned()).or_insert_with(made).policy = Some(policy);
         Ok(())
     }
-}
-
-/// A policy as people write it: `MAJORITY Admins`, `OR('Org1MSP.admin', 'Org2MSP.admin')`.
-pub(super) fn parse_policy(text: &str) -> Result<Policy, language::LanguageError> {
-    let implicit = ["ANY ", "ALL ", "MAJORITY "].iter().any(|rule| text.starts_with(rule));
-    let (kind, value) = match implicit {
-        true => (PolicyType::ImplicitMeta, language::parse_implicit_meta(text)?.encode_to_vec()),
-        false => (PolicyType::Signature, language::parse(text)?.encode_to_vec()),
-    };
-    Ok(Policy { r#type: kind as i32, value: value.into() })
 }
 
 /// `orderer.organizations.ORG` and its like; names of organisations may have dots.

@@ -1,5 +1,7 @@
 //! The config that a channel has, from its orderers and verified.
 
+use std::time::Duration;
+
 use channel::{
     block::{self, BlockError},
     bundle::{Bundle, ConfigBlockError, MissingPolicy},
@@ -9,17 +11,21 @@ use protos::{
     common::{Block, Config, ConfigEnvelope},
     etcdraft,
 };
+use tokio::time::timeout;
 
 use crate::{
     client::{
         chain::{AnchorError, ChainFault, verifier_from},
-        connection::{ConnectError, Connection},
+        connection::{ConnectError, Connection, Endpoint},
         deliver::{DeliverError, Position, fetch},
         transaction::Signer,
     },
     failure::explain,
     target::Target,
 };
+
+/// How long an orderer may take to give a config and what verifies it.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why there is no config.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +46,8 @@ pub(super) enum LiveError {
     OtherChannel { address: String, number: u64, found: String, wanted: String },
     #[error(transparent)]
     Policy(#[from] MissingPolicy),
+    #[error("{address} did not answer within {} s", ANSWER_TIMEOUT.as_secs())]
+    TimedOut { address: String },
     #[error("no orderer gave the channel's config:{}", list(.0))]
     Nobody(Vec<(String, LiveError)>),
 }
@@ -77,11 +85,7 @@ impl Live {
 pub(super) async fn config_at(target: &Target, position: Position) -> Result<Live, LiveError> {
     let mut failures = Vec::new();
     for endpoint in &target.endpoints {
-        let read = async {
-            let connection = endpoint.connect().await?;
-            read(&connection, &target.signer, position).await
-        };
-        match read.await {
+        match read(endpoint, &target.signer, position).await {
             Ok(live) => return Ok(live),
             Err(failure) => failures.push((endpoint.address.clone(), failure)),
         }
@@ -91,6 +95,17 @@ pub(super) async fn config_at(target: &Target, position: Position) -> Result<Liv
 
 /// The same from one orderer.
 pub(super) async fn read(
+    endpoint: &Endpoint,
+    signer: &Signer,
+    position: Position,
+) -> Result<Live, LiveError> {
+    let reading = async { read_verified(&endpoint.connect().await?, signer, position).await };
+    timeout(ANSWER_TIMEOUT, reading)
+        .await
+        .unwrap_or_else(|_| Err(LiveError::TimedOut { address: endpoint.address.clone() }))
+}
+
+async fn read_verified(
     connection: &Connection,
     signer: &Signer,
     position: Position,

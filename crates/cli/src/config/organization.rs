@@ -119,9 +119,7 @@ impl std::str::FromStr for NamedPolicy {
             .split_once('=')
             .filter(|(name, rule)| !name.is_empty() && !rule.is_empty())
             .ok_or("give NAME=RULE, as in Admins=OR('Org3MSP.admin')")?;
-        let implicit = ["ANY ", "ALL ", "MAJORITY "].iter().any(|word| rule.starts_with(word));
-        let kind = if implicit { PolicyRule::ImplicitMeta } else { PolicyRule::Signature };
-        Ok(Self { name: name.to_owned(), rule: kind(rule.to_owned()) })
+        Ok(Self { name: name.to_owned(), rule: PolicyRule::of_text(rule) })
     }
 }
 
@@ -138,8 +136,8 @@ pub(super) enum OrganizationError {
 
 pub(super) async fn run(arguments: Arguments) -> Outcome {
     let group = match arguments.definition.is_dir() {
-        true => arguments.from_directory(&arguments.definition)?,
-        false => arguments.from_json(&arguments.definition)?,
+        true => arguments.read_directory(&arguments.definition)?,
+        false => arguments.read_json(&arguments.definition)?,
     };
     let section = arguments.to.group();
     arguments.proposal.propose(|config| add(config, &section, &arguments.name, group)).await
@@ -161,7 +159,7 @@ fn add(
 }
 
 impl Arguments {
-    fn from_json(&self, path: &Path) -> Result<ConfigGroup, Failure> {
+    fn read_json(&self, path: &Path) -> Result<ConfigGroup, Failure> {
         let unused = [
             (self.mspid_of_org.is_some(), "--mspid-of-org"),
             (!self.policy.is_empty(), "--policy"),
@@ -185,7 +183,7 @@ impl Arguments {
             .map_err(|error| because(format!("{}: {error}", path.display())))
     }
 
-    fn from_directory(&self, path: &Path) -> Result<ConfigGroup, Failure> {
+    fn read_directory(&self, path: &Path) -> Result<ConfigGroup, Failure> {
         let mspid = self.mspid_of_org.as_deref().unwrap_or(&self.name);
         let files = msp_directory::read(path)?;
         let msp = files

@@ -163,7 +163,7 @@ pub(super) async fn report(target: &Target, live: &Live, update: &Update) -> Res
     let signed: Vec<&str> = review.signers.iter().map(|signer| signer.mspid()).collect();
     let creators: Vec<_> = update.creators().collect();
     if creators.len() > signed.len() {
-        let names: Vec<String> = creators.iter().map(|creator| creator_name(creator)).collect();
+        let names: Vec<String> = creators.iter().map(creator_name).collect();
         findings.warnings.push(format!(
             "{} of {} signatures do not count, as their identities are not of the channel or the signatures are \
              wrong; signed by: {}",

@@ -9,7 +9,7 @@ use protos::{
     etcdraft::Consenter,
 };
 use serde::Serialize;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     live::{Live, LiveError, read},
@@ -27,6 +27,8 @@ use crate::{
 };
 
 const POLL: Duration = Duration::from_millis(200);
+/// How long an orderer may take to say how far it is.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an orderer that does not answer is asked again: it may just be starting.
 const UNREACHABLE_GRACE: Duration = Duration::from_secs(3);
 /// The same for one that does not serve the channel: a follower that is to become a consenter looks for
@@ -83,10 +85,9 @@ async fn config_number(
     signer: &Signer,
     sequence: u64,
 ) -> Result<Option<Live>, LiveError> {
-    let connection = endpoint.connect().await?;
-    let mut live = read(&connection, signer, Position::Newest).await?;
+    let mut live = read(endpoint, signer, Position::Newest).await?;
     while live.bundle.sequence() > sequence && live.block > 0 {
-        live = read(&connection, signer, Position::Number(live.block - 1)).await?;
+        live = read(endpoint, signer, Position::Number(live.block - 1)).await?;
     }
     Ok((live.bundle.sequence() == sequence).then_some(live))
 }
@@ -216,6 +217,12 @@ async fn follow(asked: Asked, signer: &Signer, block: u64, deadline: Instant) ->
 }
 
 async fn probe(endpoint: &Endpoint, signer: &Signer, block: u64) -> (Progress, String) {
+    timeout(ANSWER_TIMEOUT, ask(endpoint, signer, block)).await.unwrap_or_else(|_| {
+        (Progress::Unreachable, format!("it did not answer within {} s", ANSWER_TIMEOUT.as_secs()))
+    })
+}
+
+async fn ask(endpoint: &Endpoint, signer: &Signer, block: u64) -> (Progress, String) {
     let connection = match endpoint.connect().await {
         Ok(connection) => connection,
         Err(error) => return (Progress::Unreachable, explain(&error)),

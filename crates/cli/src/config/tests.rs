@@ -219,6 +219,34 @@ fn what_is_set_is_told_as_it_was_set() {
 }
 
 #[test]
+fn consortiums_are_set_on_a_system_channel() {
+    let mut network = Network::new();
+    let orderer = OrdererSection::new(Consensus::Solo, vec![network.orderers.describe()]);
+    let system = GenesisDescription {
+        application: None,
+        consortiums: Some([("C".to_owned(), vec![network.users[0].describe()])].into()),
+        ..GenesisDescription::application_channel("sys", orderer, ApplicationSection::new(Vec::new()))
+    };
+    network.config = system.config().unwrap();
+    for (assignment, told) in [
+        (
+            "consortiums.C.channel_creation_policy=ALL Admins",
+            "consortiums.C.channel_creation_policy: ANY Admins -> ALL Admins",
+        ),
+        (
+            "consortiums.C.organizations.Org1.policies.Admins=OR('Org1MSP.member')",
+            "consortiums.C.organizations.Org1.policies.Admins: OR('Org1MSP.admin') -> OR('Org1MSP.member')",
+        ),
+    ] {
+        assert_eq!(network.changes(&network.set(&[assignment]).unwrap()), [told]);
+    }
+    let refusal = network.set(&["orderer.raft.election_tick=3"]).unwrap_err();
+    assert!(refusal.contains("the channel is ordered by solo, not by etcdraft"), "{refusal}");
+    let refusal = raft::remove(&mut network.config, "o1:7050").unwrap_err().to_string();
+    assert!(refusal.contains("it has no consenters"), "{refusal}");
+}
+
+#[test]
 fn wrong_assignments_are_refused_with_what_would_be_right() {
     let network = Network::new();
     for (assignment, expected) in [

@@ -124,6 +124,7 @@ impl Story {
             "Next, in another terminal:\n\
              \x20 {program} submit --sandbox {dir} --count 100      sign and order 100 transactions\n\
              \x20 {program} watch --sandbox {dir} --from oldest     follow the chain, verified\n\
+             \x20 {program} config show --sandbox {dir}             the channel's config; config edit --set changes it\n\
              \x20 {program} inspect {block}      the channel's genesis block and config\n\
              \x20 {program} bench order --sandbox {dir}             how fast it is\n\
              Ctrl-C stops it; the same command goes on from there. Remove {dir} to start anew.",
