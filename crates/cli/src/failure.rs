@@ -29,9 +29,8 @@ pub(crate) fn explain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-/// The reason of an I/O error in Go's words, as the texts of Fabric's tools have it: `no such file or
-/// directory`.
-pub(crate) fn reason(error: &io::Error) -> String {
+/// What the system says, as Go prints it: `no such file or directory`.
+pub(crate) fn system_reason(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut letters = text.chars();
@@ -63,6 +62,6 @@ mod tests {
     #[test]
     fn reasons_are_gos() {
         let error = std::fs::read("/nowhere").unwrap_err();
-        assert_eq!(reason(&error), "no such file or directory");
+        assert_eq!(system_reason(&error), "no such file or directory");
     }
 }

@@ -4,7 +4,7 @@
 //! clap all the same, which gives help, manual pages and completions; what it complains of is put into
 //! kingpin's words here.
 
-use std::{ffi::OsString, io, process::ExitCode};
+use std::{ffi::OsString, process::ExitCode};
 
 use clap::{
     CommandFactory, FromArgMatches,
@@ -80,14 +80,6 @@ fn value(error: &Error) -> &str {
     }
 }
 
-/// What the system says, as Go prints it: `no such file or directory`.
-pub(crate) fn system_reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,11 +137,5 @@ mod tests {
         assert!(
             matches!(read::<Arguments>(words), Line::Understood(arguments) if arguments.output.as_deref() == Some("X"))
         );
-    }
-
-    #[test]
-    fn the_system_speaks_as_in_go() {
-        let error = io::Error::from_raw_os_error(2);
-        assert_eq!(system_reason(&error), "no such file or directory");
     }
 }

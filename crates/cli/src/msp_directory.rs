@@ -25,21 +25,21 @@ const LOG: &str = "msp";
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MspDirectoryError {
     /// Fabric's text.
-    #[error("could not load a valid ca certificate from directory {directory}: stat {directory}: {}", failure::reason(.source))]
+    #[error("could not load a valid ca certificate from directory {directory}: stat {directory}: {}", failure::system_reason(.source))]
     NoCaDirectory { directory: String, source: io::Error },
     #[error(
         "could not load a valid ca certificate from directory {directory}: no file in it holds PEM; put the CA's certificate there"
     )]
     NoCa { directory: String },
-    #[error("could not read directory {}: {}", .directory.display(), failure::reason(.source))]
+    #[error("could not read directory {}: {}", .directory.display(), failure::system_reason(.source))]
     Directory { directory: PathBuf, source: io::Error },
-    #[error("could not read file {}: {}", .file.display(), failure::reason(.source))]
+    #[error("could not read file {}: {}", .file.display(), failure::system_reason(.source))]
     File { file: PathBuf, source: io::Error },
     #[error("{} holds {found} where a certificate should be; replace the file", .file.display())]
     NotACertificate { file: PathBuf, found: String },
     #[error("failed unmarshalling configuration file at [{}]: {source}", .file.display())]
     Yaml { file: PathBuf, source: YamlError },
-    #[error("failed loading OrganizationalUnit certificate at [{}]: could not read file: {}", .file.display(), failure::reason(.source))]
+    #[error("failed loading OrganizationalUnit certificate at [{}]: could not read file: {}", .file.display(), failure::system_reason(.source))]
     UnitCertificate { file: PathBuf, source: io::Error },
 }
 
@@ -102,7 +102,7 @@ fn pem_files(directory: &Path) -> Result<Vec<NamedFile>, MspDirectoryError> {
             }
             Err(error) => {
                 let path = path.display();
-                warn!(target: LOG, "Failed reading file {path}: could not read file: {}", failure::reason(&error));
+                warn!(target: LOG, "Failed reading file {path}: could not read file: {}", failure::system_reason(&error));
             }
         }
     }
@@ -175,7 +175,7 @@ fn pinned_certificate(directory: &Path, name: &str, role: &str) -> Option<Bytes>
     match fs::read(&path) {
         Ok(content) => Some(content.into()),
         Err(error) => {
-            let (path, reason) = (path.display(), failure::reason(&error));
+            let (path, reason) = (path.display(), failure::system_reason(&error));
             warn!(target: LOG, "Failed loading {role}OU certificate at [{path}]: [could not read file {path}: {reason}]");
             None
         }

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::{CommandFactory as _, FromArgMatches as _};
+use clap::{ArgAction, CommandFactory as _, FromArgMatches as _};
 
 use super::go_flags;
 
@@ -20,6 +20,7 @@ use super::go_flags;
 #[command(
     name = "configtxgen",
     disable_version_flag = true,
+    disable_help_flag = true,
     args_override_self = true,
     after_help = "Examples:
   configtxgen -profile MyChannel -channelID mychannel -outputBlock mychannel.block
@@ -86,6 +87,9 @@ pub(crate) struct Arguments {
     /// Print the version
     #[arg(long = "version")]
     pub(super) version: bool,
+    /// Print this page
+    #[arg(long = "help", short = 'h', action = ArgAction::HelpLong)]
+    _help: Option<bool>,
 }
 
 impl Arguments {

@@ -28,7 +28,7 @@ pub(super) enum FileError {
         places(.0)
     )]
     NotFound(Vec<PathBuf>),
-    #[error("Error reading configuration: open {}: {}", .file.display(), failure::reason(.source))]
+    #[error("Error reading configuration: open {}: {}", .file.display(), failure::system_reason(.source))]
     Unreadable { file: PathBuf, source: io::Error },
     #[error("Error reading configuration: yaml: {source} ({})", .file.display())]
     Malformed { file: PathBuf, source: YamlError },

@@ -22,13 +22,13 @@ use crate::failure;
 /// Why nothing can be shown. The texts are those of Fabric's tool.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum InspectionError {
-    #[error("could not read block {}: {}", .file.display(), failure::reason(.source))]
+    #[error("could not read block {}: {}", .file.display(), failure::system_reason(.source))]
     ReadBlock { file: PathBuf, source: io::Error },
     #[error("error unmarshalling to block: error unmarshalling Block: {0}")]
     Block(JsonError),
     #[error("malformed block contents: {0}")]
     BlockContents(JsonError),
-    #[error("could not read channel create tx: open {}: {}", .file.display(), failure::reason(.source))]
+    #[error("could not read channel create tx: open {}: {}", .file.display(), failure::system_reason(.source))]
     ReadTransaction { file: PathBuf, source: io::Error },
     #[error("Error unmarshalling envelope: error unmarshalling Envelope: {0}")]
     Transaction(JsonError),
@@ -44,7 +44,7 @@ pub(super) enum InspectionError {
     Policies { name: String, reason: String },
     #[error("malformed org definition for org: {name}: {source}")]
     Organization { name: String, source: JsonError },
-    #[error("cannot write to standard output: {}", failure::reason(.0))]
+    #[error("cannot write to standard output: {}", failure::system_reason(.0))]
     Output(io::Error),
 }
 

@@ -55,7 +55,7 @@ pub(super) enum MspError {
     Msp(#[from] LocalMspError),
     #[error("unknown MSP type '{0}'; set MSPType to bccsp or idemix, or leave it out")]
     UnknownType(String),
-    #[error("failed to read {what} file: could not read file {}: {} (MSPDir)", .file.display(), failure::reason(.source))]
+    #[error("failed to read {what} file: could not read file {}: {} (MSPDir)", .file.display(), failure::system_reason(.source))]
     Idemix { what: &'static str, file: PathBuf, source: io::Error },
     #[error("{} is no signer's configuration: {source}", .file.display())]
     IdemixSigner { file: PathBuf, source: protos::DecodeError },
@@ -64,7 +64,7 @@ pub(super) enum MspError {
 /// Why there is no consenter's certificate.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CertificateFileError {
-    #[error("open {}: {}", .file.display(), failure::reason(.source))]
+    #[error("open {}: {}", .file.display(), failure::system_reason(.source))]
     Unreadable { file: PathBuf, source: io::Error },
     #[error("{} holds {found}; name the PEM file of the consenter's TLS certificate", .file.display())]
     NotACertificate { file: PathBuf, found: String },

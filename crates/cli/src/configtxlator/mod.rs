@@ -18,7 +18,7 @@ use channel::json::{self, JsonError};
 use orderer::version;
 
 use crate::{
-    failure::Outcome,
+    failure::{self, Outcome},
     kingpin::{self, Line},
     output,
 };
@@ -181,7 +181,7 @@ fn read(path: Option<&Path>, task: &str) -> Result<Vec<u8>, String> {
             (path, (&file).read_to_end(&mut content))
         }
     };
-    let reason = |error| format!("{task}: read {}: {}", name.display(), kingpin::system_reason(&error));
+    let reason = |error| format!("{task}: read {}: {}", name.display(), failure::system_reason(&error));
     read.map(|_| content).map_err(reason)
 }
 
@@ -195,14 +195,14 @@ fn write(path: Option<&Path>, content: &[u8]) -> Result<(), String> {
         None => {
             let mut out = io::stdout().lock();
             out.write_all(content).and_then(|()| out.flush()).map_err(|error| {
-                format!("error writing output: write /dev/stdout: {}", kingpin::system_reason(&error))
+                format!("error writing output: write /dev/stdout: {}", failure::system_reason(&error))
             })
         }
     }
 }
 
 fn opening(path: &Path, error: &io::Error) -> String {
-    format!("open {}: {}", path.display(), kingpin::system_reason(error))
+    format!("open {}: {}", path.display(), failure::system_reason(error))
 }
 
 fn try_help(sentence: &str) -> String {

@@ -22,7 +22,7 @@ use super::{
     form::Form,
     translate,
 };
-use crate::{failure, kingpin};
+use crate::failure;
 
 /// Largest request; the largest message that Fabric's nodes send each other.
 const BODY_LIMIT_BYTES: usize = 100 << 20;
@@ -41,7 +41,7 @@ pub(super) fn run(hostname: &str, port: u16, origins: Vec<String>) -> Result<(),
         let listener = TcpListener::bind((hostname, port)).await.map_err(|error| {
             let address = format!("{hostname}:{port}");
             let reason = match error.raw_os_error() {
-                Some(_) => format!("listen tcp {address}: bind: {}", kingpin::system_reason(&error)),
+                Some(_) => format!("listen tcp {address}: bind: {}", failure::system_reason(&error)),
                 None => format!("listen tcp: lookup {hostname}: no such host"),
             };
             format!("Could not bind to address '{address}': {reason}")

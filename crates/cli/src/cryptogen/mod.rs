@@ -169,7 +169,7 @@ fn finish(result: Result<(), tree::TreeError>) -> ExitCode {
 
 fn read(path: &Path) -> Result<String, Unreadable> {
     let open =
-        |error| Unreadable::Open(format!("open {}: {}", path.display(), kingpin::system_reason(&error)));
+        |error| Unreadable::Open(format!("open {}: {}", path.display(), failure::system_reason(&error)));
     let content = |reason: String| {
         Unreadable::Content(format!(
             "Error reading config: Error reading configuration: read {}: {reason}",
@@ -178,7 +178,7 @@ fn read(path: &Path) -> Result<String, Unreadable> {
     };
     let mut bytes = Vec::new();
     let mut file = File::open(path).map_err(open)?;
-    file.read_to_end(&mut bytes).map_err(|error| content(kingpin::system_reason(&error)))?;
+    file.read_to_end(&mut bytes).map_err(|error| content(failure::system_reason(&error)))?;
     String::from_utf8(bytes).map_err(|error| content(format!("it is no text: {}", error.utf8_error())))
 }
 

@@ -147,7 +147,7 @@ impl Arguments {
             TlsError::Read { path, source } if path == ca => format!(
                 "reading orderer CA certificate: open {}: {}",
                 path.display(),
-                kingpin::system_reason(source)
+                failure::system_reason(source)
             ),
             TlsError::Pem { path, .. } | TlsError::Untrusted { path, .. } if path == ca => {
                 format!("failed to add ca-file PEM to cert pool: {}", failure::explain(&error))
@@ -155,7 +155,7 @@ impl Arguments {
             TlsError::Read { path, source } => format!(
                 "loading client cert/key pair: open {}: {}",
                 path.display(),
-                kingpin::system_reason(source)
+                failure::system_reason(source)
             ),
             _ => format!("loading client cert/key pair: {}", failure::explain(&error)),
         })?;
@@ -176,7 +176,7 @@ impl Action {
             format!(
                 "reading config block: open {}: {}",
                 config_block.display(),
-                kingpin::system_reason(&error)
+                failure::system_reason(&error)
             )
         })?;
         let bytes = Bytes::from(bytes);
@@ -222,7 +222,7 @@ fn failed_exchange(endpoint: &Endpoint, question: Question<'_>, error: &HttpErro
             format!("dial tcp: lookup {host}: no such host")
         }
         HttpError::Connect(ConnectError::Refused { source, .. }) => {
-            format!("dial tcp {address}: connect: {}", kingpin::system_reason(source))
+            format!("dial tcp {address}: connect: {}", failure::system_reason(source))
         }
         HttpError::Connect(ConnectError::Tls { source, .. }) => format!(
             "tls: {source}; --ca-file must hold the CA of the orderer's TLS certificate, which must be made for \
