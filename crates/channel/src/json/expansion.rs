@@ -1,14 +1,13 @@
 //! Which fields the JSON form shows as messages, and as which (`protolator/protoext`).
 
 use bytes::Bytes;
-use protos::common::{ChannelHeader, HeaderType, msp_principal::Classification, policy::PolicyType};
+use protos::common::{HeaderType, msp_principal::Classification, policy::PolicyType};
 
 use super::{
     levels::{CHANNEL, Level},
     message::{Message, Value},
     schema::{self, Field, Kind, MessageType, Shape},
 };
-use crate::wire;
 
 /// What a message is where it stands. By this and its type its fields expand.
 #[derive(Debug, Clone, Copy)]
@@ -184,15 +183,16 @@ fn payload_data(payload: &Message) -> Result<&'static str, String> {
         Some(Value::Bytes(bytes)) => bytes.clone(),
         _ => Bytes::new(),
     };
-    let header: ChannelHeader =
-        wire::decode(&bytes).map_err(|error| format!("corrupt channel header: {error}"))?;
-    match HeaderType::try_from(header.r#type) {
+    let header = Message::decode(schema::known_type("common.ChannelHeader"), &bytes, 0)
+        .map_err(|error| format!("corrupt channel header: {error}"))?;
+    let kind = number(&header, "type");
+    match HeaderType::try_from(kind) {
         Ok(HeaderType::Config) => Ok("common.ConfigEnvelope"),
         Ok(HeaderType::OrdererTransaction) => Ok("common.Envelope"),
         Ok(HeaderType::ConfigUpdate) => Ok("common.ConfigUpdateEnvelope"),
         Ok(HeaderType::Message) => Ok("common.ConfigValue"),
         Ok(HeaderType::EndorserTransaction) => Ok("protos.Transaction"),
-        _ => Err(format!("decoding type {} is unimplemented", header.r#type)),
+        _ => Err(format!("decoding type {kind} is unimplemented")),
     }
 }
 
