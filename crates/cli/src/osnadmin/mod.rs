@@ -201,10 +201,10 @@ fn show(endpoint: &Endpoint, answer: &HttpAnswer, with_status: bool) -> Result<S
             (false, StatusCode::BAD_REQUEST) => {
                 "; if it speaks TLS, give --ca-file, --client-cert and --client-key"
             }
-            _ => "; -o must be the admin endpoint of an orderer",
+            _ => NOT_ADMIN,
         };
-        let line = text.lines().next().unwrap_or_default().trim();
-        return Err(format!("{} answered {status} and no JSON: {line}{hint}", endpoint.address));
+        let line = text.lines().next().unwrap_or_default().trim().trim_end_matches('.');
+        return Err(format!("{} answered {status} and no JSON: {line}; {hint}", endpoint.address));
     }
     let status = if with_status { format!("Status: {}\n", status.as_u16()) } else { String::new() };
     Ok(status + &indent::indent(&text))
@@ -224,17 +224,40 @@ fn failed_exchange(endpoint: &Endpoint, question: Question<'_>, error: &HttpErro
         HttpError::Connect(ConnectError::Refused { source, .. }) => {
             format!("dial tcp {address}: connect: {}", failure::system_reason(source))
         }
-        HttpError::Connect(ConnectError::Tls { source, .. }) => format!(
-            "tls: {source}; --ca-file must hold the CA of the orderer's TLS certificate, which must be made for \
-             the host in -o"
-        ),
-        HttpError::Exchange { source, .. } if tls.is_some() => format!(
-            "{}; --client-cert must be of a CA that the orderer trusts (Admin.TLS.ClientRootCAs)",
-            failure::explain(source)
-        ),
+        HttpError::Connect(ConnectError::Tls { source, .. }) => refused_handshake(&source.to_string()),
+        HttpError::Exchange { source, .. } => broken_exchange(&failure::explain(source), tls.is_some()),
         _ => failure::explain(error),
     };
     format!("{method} \"{scheme}://{address}{}\": {reason}", question.path())
+}
+
+const NOT_ADMIN: &str = "-o must be the admin endpoint of an orderer";
+
+/// What a failed TLS handshake means.
+fn refused_handshake(reason: &str) -> String {
+    let (reason, remedy) = match reason {
+        _ if reason.contains("UnknownIssuer") => (
+            "failed to verify certificate: x509: certificate signed by unknown authority",
+            "--ca-file must hold the CA of the orderer's TLS certificate",
+        ),
+        _ if reason.contains("NotValidForName") => {
+            (reason, "the orderer's TLS certificate must be made for the host in -o")
+        }
+        _ => (reason, NOT_ADMIN),
+    };
+    format!("tls: {reason}; {remedy}")
+}
+
+/// What a connection means that ends without an answer.
+fn broken_exchange(reason: &str, tls: bool) -> String {
+    let remedy = match tls {
+        true if reason.contains("alert") => {
+            "--client-cert must be of a CA that the orderer trusts (Admin.TLS.ClientRootCAs)"
+        }
+        true => NOT_ADMIN,
+        false => "if it speaks TLS, give --ca-file, --client-cert and --client-key",
+    };
+    format!("{reason}; {remedy}")
 }
 
 /// Arguments or files that cannot be used.
