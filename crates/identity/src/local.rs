@@ -82,10 +82,17 @@ pub enum LocalMspError {
     )]
     NoSignerCertificate,
     /// The private key of the signing certificate is not there.
-    #[error("KeyMaterial not found in SigningIdentityInfo: no file in keystore has the key of {subject}")]
+    #[error(
+        "KeyMaterial not found in SigningIdentityInfo: no file in keystore has the key of {subject}{hint}",
+        hint = .encrypted.as_ref().map(|file| format!(
+            "; {file} is encrypted: put the key there without its password, as from `openssl pkey -in {file}`"
+        )).unwrap_or_default()
+    )]
     NoPrivateKey {
         /// Subject of the signing certificate.
         subject: String,
+        /// A file in keystore whose key cannot be read because it has a password.
+        encrypted: Option<String>,
     },
     /// The signing certificate or key is unusable.
     #[error(transparent)]
@@ -144,7 +151,10 @@ impl MspFiles {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(LocalMspError::NoPrivateKey { subject })
+        // PKCS#8 says it in the label, the older form in a header.
+        let is_encrypted = |(_, key): &&NamedFile| key.windows(9).any(|part| part == b"ENCRYPTED");
+        let encrypted = self.keystore.iter().find(is_encrypted).map(|(name, _)| name.clone());
+        Err(LocalMspError::NoPrivateKey { subject, encrypted })
     }
 
     fn with_low_s(&self, certificate: Certificate) -> Certificate {

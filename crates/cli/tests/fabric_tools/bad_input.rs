@@ -116,6 +116,19 @@ const CASES: &[Case] = &[
         code: 1,
         says: &["Error: ", "CA private key: expected PEM with a PKCS#8 ECDSA key on P-256"],
     },
+    Case {
+        words: "cryptogen extend --config good.yaml --input other-kind",
+        code: 1,
+        says: &["Error: ", "CA private key: expected PEM with a PKCS#8 ECDSA key on P-256"],
+    },
+    Case {
+        words: "watch --orderer a:1 --channel ch --msp-dir other-kind-msp --mspid Org",
+        code: 1,
+        says: &[
+            "no identity can be made from other-kind-msp",
+            "no file in keystore has the key of CN=Admin@org",
+        ],
+    },
     // osnadmin: the command line
     Case {
         words: "osnadmin channel list",
@@ -223,7 +236,7 @@ const CASES: &[Case] = &[
     Case {
         words: "watch --orderer a:1 --channel ch --msp-dir encrypted-msp --mspid Org",
         code: 1,
-        says: &["no identity can be made from encrypted-msp", "CN=Admin@org"],
+        says: &["no identity can be made from encrypted-msp", "CN=Admin@org", "priv_sk is encrypted"],
     },
     Case {
         words: "watch --orderer a:1 --channel ch --msp-dir garbage-msp --mspid Org",
@@ -256,6 +269,8 @@ const CASES: &[Case] = &[
 ];
 
 const GOOD: &str = "PeerOrgs:\n- Domain: org\n  EnableNodeOUs: true\n  Specs: [{Hostname: new}]\n";
+/// PKCS#8 with an Ed25519 key.
+const OTHER_KIND: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB\n-----END PRIVATE KEY-----\n";
 const ENCRYPTED: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n";
 
 /// Files that are wrong, each in its own way.
@@ -280,7 +295,7 @@ fn prepare(place: &Path) {
 
     let old = place.join("old.yaml");
     fs::write(&old, "PeerOrgs: [{Domain: org, EnableNodeOUs: true}]").unwrap();
-    for tree in ["made", "no-ca", "bad-ca", "other-key", "encrypted"] {
+    for tree in ["made", "no-ca", "bad-ca", "other-key", "encrypted", "other-kind"] {
         let output = causeway(place, &["cryptogen", "generate", "--config", "old.yaml", "--output", tree]);
         assert!(output.status.success(), "{}", text(&output.stdout));
     }
@@ -290,8 +305,11 @@ fn prepare(place: &Path) {
     fs::write(ca("bad-ca", "ca.org-cert.pem"), "nonsense").unwrap();
     fs::copy(ca("made", "priv_sk"), ca("other-key", "priv_sk")).unwrap();
     fs::write(ca("encrypted", "priv_sk"), ENCRYPTED).unwrap();
+    fs::write(ca("other-kind", "priv_sk"), OTHER_KIND).unwrap();
 
-    for (msp, key) in [("encrypted-msp", ENCRYPTED), ("garbage-msp", "nonsense")] {
+    for (msp, key) in
+        [("encrypted-msp", ENCRYPTED), ("other-kind-msp", OTHER_KIND), ("garbage-msp", "nonsense")]
+    {
         let directory = place.join(msp);
         fs::create_dir_all(directory.join("signcerts")).unwrap();
         fs::create_dir_all(directory.join("keystore")).unwrap();

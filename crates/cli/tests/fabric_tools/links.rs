@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::symlink, path::Path, process::Command};
 
 use super::{CAUSEWAY, causeway, text};
 
-const TOOLS: [&str; 3] = ["orderer", "cryptogen", "osnadmin"];
+const TOOLS: [&str; 5] = ["orderer", "cryptogen", "configtxgen", "configtxlator", "osnadmin"];
 
 #[test]
 fn links_make_the_tools() {
