@@ -1,9 +1,9 @@
 //! The guide `docs/operations/tools.md`, typed to the letter.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::{fs::symlink, process::CommandExt};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use testbed::{binary, ports};
 
 /// A command of the guide and what it says should be printed.
@@ -38,7 +38,11 @@ fn steps(guide: &str) -> Vec<Step> {
                     }
                 }
                 let command = &steps.last().expect("a line belongs to a command").command;
-                continued = command.ends_with('\\') || command.matches('\'').count() % 2 == 1;
+                let open = |opening: char, closing: char| {
+                    command.matches(opening).count() > command.matches(closing).count()
+                };
+                let in_quotes = command.matches('\'').count() % 2 == 1;
+                continued = command.ends_with('\\') || in_quotes || open('(', ')') || open('{', '}');
             }
         }
     }
@@ -72,9 +76,9 @@ fn shows(expected: &[String], output: &str) -> bool {
     fit(expected, &output.lines().collect::<Vec<_>>())
 }
 
-/// The script that types all steps. What each prints goes into a file of its own; the nodes die with the script.
+/// The script that types all steps. What each prints goes into a file of its own.
 fn script(steps: &[Step], outputs: &Path) -> String {
-    let mut script = "set -e\ntrap 'kill $(cat node*/pid) 2>/dev/null || true' EXIT\n".to_owned();
+    let mut script = "set -e\n".to_owned();
     for (number, Step { command, .. }) in steps.iter().enumerate() {
         let output = outputs.join(number.to_string());
         script += &format!("{{ {command}\n}} > {} 2>&1\n", output.display());
@@ -103,13 +107,20 @@ fn the_guide_to_the_tools_works_to_the_letter() {
     }
     symlink(binary::causeway(), path.join("causeway")).expect("a link can be made");
     let paths = format!("{}:{}", path.display(), std::env::var("PATH").unwrap_or_default());
-    let status = Command::new("bash")
+    let mut shell = Command::new("bash")
         .arg("-c")
         .arg(script(&steps, &outputs))
         .current_dir(&place)
         .env("PATH", paths)
-        .status()
+        .process_group(0)
+        .spawn()
         .expect("there is a bash");
+    let status = shell.wait().expect("it is a child of this process");
+    // What the guide has started and not stopped; usually that is nothing.
+    let _ = Command::new("kill")
+        .args(["-KILL", "--", &format!("-{}", shell.id())])
+        .stderr(Stdio::null())
+        .status();
 
     let output = |number: usize| fs::read_to_string(outputs.join(number.to_string())).ok();
     for (number, Step { command, expected }) in steps.iter().enumerate() {
