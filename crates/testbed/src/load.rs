@@ -5,7 +5,7 @@ use cli::client::broadcast::Answers;
 use cli::client::connection::Endpoint;
 use cli::client::transaction::Signer;
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -33,6 +33,9 @@ pub struct Load {
 #[derive(Default)]
 struct Record {
     stopped: AtomicBool,
+    paused: AtomicBool,
+    outstanding: AtomicUsize,
+    given_up: AtomicUsize,
     acknowledged: Mutex<BTreeSet<Bytes>>,
 }
 
@@ -55,6 +58,21 @@ impl Load {
         self.record.acknowledged().len()
     }
 
+    /// Sends nothing new for good, but waits on for the answers that are under way.
+    pub fn pause(&self) {
+        self.record.paused.store(true, Ordering::Relaxed);
+    }
+
+    /// How many transactions have no answer yet.
+    pub fn outstanding_count(&self) -> usize {
+        self.record.outstanding.load(Ordering::Relaxed)
+    }
+
+    /// How often it was waited too long for an answer.
+    pub fn given_up_count(&self) -> usize {
+        self.record.given_up.load(Ordering::Relaxed)
+    }
+
     /// Stops sending, waits for the answers that are under way, and returns the data of every
     /// acknowledged transaction.
     pub fn stop(self, runtime: &Runtime) -> BTreeSet<Bytes> {
@@ -69,6 +87,10 @@ impl Load {
 impl Record {
     fn acknowledged(&self) -> MutexGuard<'_, BTreeSet<Bytes>> {
         self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sends(&self) -> bool {
+        !self.is_stopped() && !self.paused.load(Ordering::Relaxed)
     }
 
     fn is_stopped(&self) -> bool {
@@ -90,14 +112,18 @@ async fn send(endpoint: &Endpoint, signer: &Signer, record: &Record) -> Option<(
     let mut outstanding = VecDeque::new();
     let mut answers = Answers::open(&connection, ReceiverStream::new(receiver));
     loop {
-        while !record.is_stopped() && outstanding.len() < WINDOW {
+        while record.sends() && outstanding.len() < WINDOW {
             let number = COUNT.fetch_add(1, Ordering::Relaxed);
             let data = Bytes::from(format!("to {} transaction {number} {:64}", endpoint.address, ""));
             sender.send(signer.transaction(data.clone()).ok()?.envelope).await.ok()?;
             outstanding.push_back(data);
         }
+        record.outstanding.store(outstanding.len(), Ordering::Relaxed);
         let data = outstanding.pop_front()?;
-        let answer = tokio::time::timeout(ANSWER_LIMIT, answers.next()).await.ok()?;
+        let Ok(answer) = tokio::time::timeout(ANSWER_LIMIT, answers.next()).await else {
+            record.given_up.fetch_add(1, Ordering::Relaxed);
+            return None;
+        };
         answer.ok()?;
         record.acknowledged().insert(data);
     }

@@ -5,14 +5,15 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use channel::block;
-use cli::sandbox::layout::ORDERER_MSPID;
+use cli::sandbox::layout::{HOST, ORDERER_MSPID};
+use identity::generate::{KeyPair, Validity};
 use identity::signing::SigningIdentity;
 use protos::common::{Block, Config};
 use protos::etcdraft::Consenter;
 
 use crate::channel_config::{self, change_endpoints, change_raft, config_of};
 use crate::network::{self, Network};
-use crate::{probe, wait};
+use crate::{forge, probe, wait};
 
 /// How long it is waited for a change before it is tried again.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -123,6 +124,30 @@ impl Network {
                 }
             });
         })
+    }
+
+    /// Gives a consenter a new certificate, for client and server. The node itself does not have it yet.
+    ///
+    /// # Panics
+    /// When none can be made.
+    pub fn rotate_consenter(&self, through: usize, node: usize) -> KeyPair {
+        let layout = self.layout();
+        let port = u32::from(layout.nodes[node].port);
+        let authority = forge::authority(&layout.root.join("tls-ca"));
+        let name = format!("{}.orderer.sandbox", layout.nodes[node].name);
+        let validity = Validity::from_now(forge::now_unix());
+        let pair = authority.issue_tls(&name, &[HOST, "localhost"], validity);
+        let pair = pair.expect("a certificate can be issued");
+        let certificate = Bytes::copy_from_slice(pair.certificate_pem.as_bytes());
+        self.reconfigure(through, |config| {
+            change_raft(config, |raft| {
+                for consenter in raft.consenters.iter_mut().filter(|consenter| consenter.port == port) {
+                    consenter.client_tls_cert = certificate.clone();
+                    consenter.server_tls_cert = certificate.clone();
+                }
+            });
+        });
+        pair
     }
 
     /// Takes a node out of the consenters.

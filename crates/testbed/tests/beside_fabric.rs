@@ -7,11 +7,13 @@
 #![allow(clippy::unwrap_used)]
 
 use bytes::Bytes;
+use cli::client::participation;
 use protos::Message;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use storage::snapshot::SnapshotStore;
@@ -92,6 +94,10 @@ impl Mixed {
         self.network.node(node).options_mut().program.is_some()
     }
 
+    fn kind(&mut self, node: usize) -> &'static str {
+        if self.is_fabric(node) { "Fabric's" } else { "our" }
+    }
+
     /// Sends to all nodes that serve and are not sent to yet.
     fn load(&mut self) {
         for node in self.network.serving() {
@@ -168,9 +174,12 @@ impl Mixed {
         self.stop_all_load();
         // What Fabric's nodes acknowledge need not be in the chain yet.
         self.network.order_through_all();
-        let found = ledgers::check_but_for_doubles(&self.network, &self.acknowledged);
+        let found = ledgers::check_beside_others(&self.network, &self.acknowledged);
         for (data, blocks) in &found.doubled {
             println!("doubled: {:?} in {blocks:?}", String::from_utf8_lossy(data).trim_end());
+        }
+        if !found.without_metadata.is_empty() {
+            println!("without consenter metadata at some node of Fabric's: {:?}", found.without_metadata);
         }
         (self.acknowledged.len(), found.blocks, found.doubled.len())
     }
@@ -195,7 +204,7 @@ fn nodes_of_both_kinds_are_killed() {
                 let leader = mixed.network.wait_for_leader();
                 let victim = if mixed.random.random_bool(0.7) { leader } else { mixed.any() };
                 mixed.moment();
-                let kind = if mixed.is_fabric(victim) { "Fabric's" } else { "our" };
+                let kind = mixed.kind(victim);
                 println!("kill {kind} node {victim}, the leader is {leader}");
                 mixed.network.node(victim).kill();
                 if victim == leader {
@@ -222,7 +231,7 @@ fn nodes_of_both_kinds_catch_up_by_snapshot() {
             });
             for _ in 0..4 {
                 let victim = mixed.any();
-                let kind = if mixed.is_fabric(victim) { "Fabric's" } else { "our" };
+                let kind = mixed.kind(victim);
                 println!("kill {kind} node {victim}");
                 mixed.network.node(victim).kill();
                 for _ in 0..10 {
@@ -250,7 +259,7 @@ fn nodes_of_both_kinds_are_cut_off() {
                 let leader = mixed.network.wait_for_leader();
                 let victim = if mixed.random.random_bool(0.6) { leader } else { mixed.any() };
                 let millis = mixed.random.random_range(50..1500);
-                let kind = if mixed.is_fabric(victim) { "Fabric's" } else { "our" };
+                let kind = mixed.kind(victim);
                 println!("cut off {kind} node {victim} for {millis} ms, the leader is {leader}");
                 mixed.network.isolate(victim);
                 std::thread::sleep(Duration::from_millis(millis));
@@ -270,7 +279,7 @@ fn leaders_of_both_kinds_are_paused_and_stopped() {
         |mixed| {
             for _ in 0..3 {
                 let leader = mixed.network.wait_for_leader();
-                let kind = if mixed.is_fabric(leader) { "Fabric's" } else { "our" };
+                let kind = mixed.kind(leader);
                 println!("pause {kind} node {leader}, which leads");
                 mixed.moment();
                 mixed.network.node(leader).pause();
@@ -279,7 +288,7 @@ fn leaders_of_both_kinds_are_paused_and_stopped() {
                 mixed.network.node(leader).resume();
                 mixed.progress();
                 let leader = mixed.network.wait_for_leader();
-                let kind = if mixed.is_fabric(leader) { "Fabric's" } else { "our" };
+                let kind = mixed.kind(leader);
                 println!("stop {kind} node {leader}, which leads");
                 mixed.network.node(leader).terminate();
                 mixed.progress();
@@ -305,7 +314,7 @@ fn nodes_of_both_kinds_come_and_go() {
             let first = mixed.network.serving().len();
             for node in [first, first + 1] {
                 let through = mixed.any();
-                let kind = if mixed.is_fabric(node) { "Fabric's" } else { "our" };
+                let kind = mixed.kind(node);
                 println!("add {kind} node {node} through {through}");
                 let block = mixed.network.add_consenter(through, node);
                 mixed.network.join(node, &block.encode_to_vec());
@@ -317,7 +326,7 @@ fn nodes_of_both_kinds_come_and_go() {
                 let leader = mixed.network.wait_for_leader();
                 let node = if mixed.random.random_bool(0.6) { leader } else { mixed.any() };
                 let through = mixed.any_but(node);
-                let kind = if mixed.is_fabric(node) { "Fabric's" } else { "our" };
+                let kind = mixed.kind(node);
                 println!("remove {kind} node {node} through {through}, the leader is {leader}");
                 mixed.network.remove_consenter(through, node);
                 mixed.stop_load(node);
@@ -404,5 +413,105 @@ fn every_node_makes_room_for_a_new_one() {
             }
         },
         three_more,
+    );
+}
+
+/// Wires to a leader of Fabric's break for a moment, so that what was on them is lost while it goes on to
+/// lead. Everything that was handed to ours is answered all the same.
+#[test]
+fn what_a_leader_of_fabrics_loses_is_handed_in_again() {
+    let slow = |_: &mut StdRng| {
+        let tick = Some(Duration::from_millis(200));
+        (NetworkOptions { proxied: true, tick, ..NetworkOptions::default() }, vec![0])
+    };
+    with_seeds(
+        "what_a_leader_of_fabrics_loses_is_handed_in_again",
+        |mixed| {
+            while mixed.network.wait_for_leader() != 0 {
+                let leader = mixed.network.wait_for_leader();
+                mixed.network.node(leader).terminate();
+                mixed.network.wait_for_leader_other_than(leader);
+                mixed.start_all();
+                mixed.progress();
+            }
+            let given_up: usize = mixed.loads.values().map(Load::given_up_count).sum();
+            for _ in 0..5 {
+                mixed.moment();
+                mixed.network.isolate(0);
+                mixed.moment();
+                mixed.network.heal();
+                mixed.progress();
+            }
+            assert_eq!(mixed.network.leader(), Some(0), "another leader makes up for everything");
+            for node in [1, 2] {
+                mixed.loads[&node].pause();
+            }
+            wait::until("all to be answered", Duration::from_secs(30), || {
+                [1, 2].iter().all(|node| mixed.loads[node].outstanding_count() == 0).then_some(())
+            });
+            assert_eq!(mixed.loads.values().map(Load::given_up_count).sum::<usize>(), given_up);
+        },
+        slow,
+    );
+}
+
+/// Each node gets a new TLS key pair by an update of the configuration.
+#[test]
+fn certificates_of_both_kinds_rotate() {
+    with_seeds(
+        "certificates_of_both_kinds_rotate",
+        |mixed| {
+            for node in mixed.network.serving() {
+                let (kind, through) = (mixed.kind(node), mixed.any());
+                println!(
+                    "rotate {kind} node {node} through {through}, the leader is {:?}",
+                    mixed.network.leader()
+                );
+                let pair = mixed.network.rotate_consenter(through, node);
+                mixed.stop_load(node);
+                mixed.network.node(node).terminate();
+                let tls = mixed.network.node(node).directory().join("tls");
+                fs::write(tls.join("server.crt"), pair.certificate_pem).unwrap();
+                fs::write(tls.join("server.key"), pair.private_key_pem).unwrap();
+                mixed.start_all();
+                mixed.catches_up(node);
+                mixed.load();
+                mixed.progress();
+            }
+        },
+        any_mix,
+    );
+}
+
+/// A node that is removed while it is away finds out from the other kind's nodes, and follows.
+#[test]
+fn nodes_of_both_kinds_find_out_that_they_were_removed() {
+    let of_each = |random: &mut StdRng| {
+        let environment = vec![("ORDERER_CONSENSUS_EVICTIONSUSPICION".to_owned(), "1s".to_owned())];
+        let of_fabric = [vec![0, 1, 2], vec![1, 2, 3]][random.random_range(0..2)].clone();
+        (NetworkOptions { nodes: 4, environment, ..NetworkOptions::default() }, of_fabric)
+    };
+    with_seeds(
+        "nodes_of_both_kinds_find_out_that_they_were_removed",
+        |mixed| {
+            for node in [0, 3] {
+                println!("remove {} node {node} while it is away", mixed.kind(node));
+                mixed.stop_load(node);
+                mixed.network.node(node).kill();
+                mixed.network.remove_consenter(1, node);
+                mixed.progress();
+                mixed.start_all();
+                let admin = mixed.network.admin(node).clone();
+                let channel = mixed.network.signer().channel().to_owned();
+                wait::until("the node to follow", Duration::from_secs(60), || {
+                    let asked = participation::channel(&admin, &channel);
+                    let info = mixed.network.runtime().block_on(asked).ok()??;
+                    (info.consensus_relation == "follower").then_some(())
+                });
+                mixed.catches_up(node);
+                mixed.network.leaves(node);
+            }
+        },
+        of_each,
     );
 }
