@@ -28,6 +28,7 @@ use crate::{
 
 use super::{
     active::ActiveNodes,
+    forwarder::Forwarding,
     leader::Leading,
     log::Log,
     membership::Membership,
@@ -122,7 +123,7 @@ pub(crate) enum Effect {
     /// Send to another consenter.
     Send(Message),
     /// Send a message that was taken in here to the leader.
-    Forward { to: u64, message: Numbered },
+    Forward(Forwarding),
     /// Tell another node that a message of its will not be ordered.
     Refuse { to: u64, term: u64, sequence: u64, reason: OrderError },
     /// Write the next block to the ledger; report [`Input::Written`].
@@ -253,6 +254,10 @@ pub(crate) struct Core {
     retry_at: Option<Duration>,
     /// What did not reach the leader's stream: term, first number, and when it is sent again.
     resend: Option<(u64, u64, Duration)>,
+    /// Whether what is forwarded next goes on after a failure.
+    resumes: bool,
+    /// When messages came back from a leader of Fabric's that leads no more.
+    returned_at: Duration,
     /// What a leader that does not count has passed over: term, up to which number, and when it is
     /// taken to be lost.
     passed_over: Option<(u64, u64, Duration)>,
@@ -329,6 +334,8 @@ impl Core {
             pending: Pending::new(run),
             retry_at: None,
             resend: None,
+            resumes: false,
+            returned_at: Duration::ZERO,
             passed_over: None,
             silences: 0,
             leave_until: None,
@@ -376,8 +383,11 @@ impl Core {
         let batch = self.leading.as_ref().filter(|_| self.is_ordering()).and_then(|l| l.batch_deadline);
         let resend = self.resend.map(|(_, _, at)| at);
         let passed_over = self.passed_over.map(|(_, _, at)| at);
-        let leave = self.leave_until.filter(|at| *at > self.now);
-        [batch, self.retry_at, self.next_campaign, resend, passed_over, leave].into_iter().flatten().min()
+        let returned = self.pending.has_returned().then(|| self.returned_until());
+        // What is overdue waits for something else than the time, such as a leader.
+        let due =
+            [resend, passed_over, self.leave_until, returned].into_iter().filter(|at| *at > Some(self.now));
+        [batch, self.retry_at, self.next_campaign].into_iter().chain(due).flatten().min()
     }
 
     /// Takes note of something that happened. What follows is worked out by [`Core::advance`],
@@ -435,6 +445,7 @@ impl Core {
                 }
             }
             self.take_back_passed_over();
+            self.release_returned();
             self.forward();
             self.retry();
         }

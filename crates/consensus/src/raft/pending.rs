@@ -32,6 +32,8 @@ struct Sent {
     term: u64,
     /// Its number among what this node sent in that term; 0 when it was ordered here.
     sequence: u64,
+    /// Whether that leader looks at no numbers, and forwards what it has when it leads no more.
+    forgets: bool,
 }
 
 #[derive(Debug)]
@@ -73,6 +75,8 @@ pub(crate) struct Pending {
     /// had first: were it another's, leader and sender would not agree on what is still to be ordered.
     by_key: HashMap<Bytes, Vec<u64>>,
     unsent: BTreeSet<u64>,
+    /// What a leader had that forgets and leads no more: it may still reach the next one.
+    returned: BTreeSet<u64>,
     next_id: u64,
     /// The term in which sequence numbers are given, and the last one given.
     numbering: (u64, u64),
@@ -93,6 +97,7 @@ impl Pending {
             items: BTreeMap::new(),
             by_key: HashMap::new(),
             unsent: BTreeSet::new(),
+            returned: BTreeSet::new(),
             next_id: 0,
             numbering: (0, 0),
             numbered: BTreeMap::new(),
@@ -119,12 +124,12 @@ impl Pending {
     pub(crate) fn take_for_ordering(&mut self, term: u64) -> Option<(u64, Submission)> {
         let id = self.unsent.pop_first()?;
         let item = self.items.get_mut(&id)?;
-        item.sent = Some(Sent { term, sequence: 0 });
+        item.sent = Some(Sent { term, sequence: 0, forgets: false });
         Some((id, item.submission.clone()))
     }
 
-    /// The next message for the leader of `term`, another node.
-    pub(crate) fn take_for_forwarding(&mut self, term: u64) -> Option<Numbered> {
+    /// The next message for the leader of `term`, another node; whether that one looks at no numbers.
+    pub(crate) fn take_for_forwarding(&mut self, term: u64, forgets: bool) -> Option<Numbered> {
         let id = self.unsent.pop_first()?;
         if self.numbering.0 != term {
             self.numbering = (term, Numbered::first_of(self.run));
@@ -136,7 +141,7 @@ impl Pending {
         let sequence = self.numbering.1;
         self.numbered.insert(sequence, id);
         let item = self.items.get_mut(&id)?;
-        item.sent = Some(Sent { term, sequence });
+        item.sent = Some(Sent { term, sequence, forgets });
         let oldest = *self.numbered.first_key_value()?.0;
         Some(Numbered { submission: item.submission.clone(), term, sequence, oldest })
     }
@@ -179,14 +184,27 @@ impl Pending {
     }
 
     /// An entry of `term` has been applied: what earlier leaders had and was not seen is lost, and
-    /// has to be handed in again.
-    pub(crate) fn entered_term(&mut self, term: u64) {
+    /// has to be handed in again; if the leader forgets, only after [`Pending::release`]. Whether there
+    /// is such.
+    pub(crate) fn entered_term(&mut self, term: u64) -> bool {
+        let mut any_returned = false;
         for (id, item) in &mut self.items {
-            if item.sent.is_some_and(|sent| sent.term < term) {
-                item.sent = None;
-                self.unsent.insert(*id);
+            if let Some(sent) = item.sent.take_if(|sent| sent.term < term) {
+                any_returned |= sent.forgets;
+                if sent.forgets { &mut self.returned } else { &mut self.unsent }.insert(*id);
             }
         }
+        any_returned
+    }
+
+    /// Whether there is what waits for [`Pending::release`].
+    pub(crate) fn has_returned(&self) -> bool {
+        !self.returned.is_empty()
+    }
+
+    /// What a leader had that forgets is to be handed in again.
+    pub(crate) fn release(&mut self) {
+        self.unsent.append(&mut self.returned);
     }
 
     /// A block of the chain, ordered in `term` if that is known: what of it was taken in here is found
@@ -261,13 +279,15 @@ impl Pending {
     pub(crate) fn refused(&mut self, term: u64, sequence: u64, reason: OrderError) {
         let Some(id) = self.numbered.get(&sequence).copied() else { return };
         // By now another leader may have it, this node among them.
-        if self.items.get(&id).is_some_and(|item| item.sent == Some(Sent { term, sequence })) {
+        let is_its = |sent: Sent| (sent.term, sent.sequence) == (term, sequence);
+        if self.items.get(&id).and_then(|item| item.sent).is_some_and(is_its) {
             self.reject(id, reason);
         }
     }
 
     fn take(&mut self, id: u64) -> Option<Item> {
         self.unsent.remove(&id);
+        self.returned.remove(&id);
         let item = self.items.remove(&id)?;
         if let Some(sent) = item.sent.filter(|sent| sent.term == self.numbering.0) {
             self.numbered.remove(&sent.sequence);
@@ -284,6 +304,7 @@ impl Pending {
         }
         self.by_key.clear();
         self.unsent.clear();
+        self.returned.clear();
     }
 }
 
@@ -359,11 +380,11 @@ mod tests {
     fn of_identical_messages_the_one_that_the_leader_had_first_is_found() {
         let mut pending = Pending::new(0);
         let _receipts = [take(&mut pending, "a"), take(&mut pending, "a")];
-        pending.take_for_forwarding(3);
+        pending.take_for_forwarding(3, false);
         pending.entered_term(4);
         // Now the second one goes to the leader of term 4 after the first one did.
         let order: Vec<u64> =
-            std::iter::from_fn(|| pending.take_for_forwarding(4)).map(|n| n.sequence).collect();
+            std::iter::from_fn(|| pending.take_for_forwarding(4, false)).map(|n| n.sequence).collect();
         assert_eq!(order, [1, 2]);
         pending.committed(7, Some(4), false, &[Bytes::from_static(b"a")]);
         let left: Vec<u64> = pending.sent_again(4, 0).iter().map(|n| n.sequence).collect();
@@ -372,21 +393,21 @@ mod tests {
         let _receipt = take(&mut pending, "a");
         pending.committed(8, Some(4), false, &[Bytes::from_static(b"a")]);
         assert!(pending.sent_again(4, 0).is_empty());
-        assert_eq!(pending.take_for_forwarding(4).map(|n| n.sequence), Some(3));
+        assert_eq!(pending.take_for_forwarding(4, false).map(|n| n.sequence), Some(3));
     }
 
     #[test]
     fn what_a_leader_of_an_earlier_term_had_is_handed_in_again_once() {
         let mut pending = Pending::new(0);
         let _receipts: Vec<Receipt> = ["a", "b", "c"].map(|text| take(&mut pending, text)).into();
-        assert_eq!(pending.take_for_forwarding(3).unwrap().sequence, 1);
-        assert_eq!(pending.take_for_forwarding(3).unwrap().sequence, 2);
+        assert_eq!(pending.take_for_forwarding(3, false).unwrap().sequence, 1);
+        assert_eq!(pending.take_for_forwarding(3, false).unwrap().sequence, 2);
         pending.entered_term(3);
-        assert_eq!(pending.take_for_forwarding(3).unwrap().submission.envelope, "c");
+        assert_eq!(pending.take_for_forwarding(3, false).unwrap().submission.envelope, "c");
         assert!(pending.unsent.is_empty());
         block(&mut pending, 1, &["a"]);
         pending.entered_term(4);
-        let again: Vec<_> = std::iter::from_fn(|| pending.take_for_forwarding(5)).collect();
+        let again: Vec<_> = std::iter::from_fn(|| pending.take_for_forwarding(5, false)).collect();
         let again: Vec<_> =
             again.iter().map(|n| (n.submission.envelope.clone(), n.sequence, n.oldest)).collect();
         assert_eq!(again, [("b".into(), 1, 1), ("c".into(), 2, 1)]);
@@ -396,7 +417,7 @@ mod tests {
     fn a_refusal_of_an_earlier_leader_comes_too_late() {
         let mut pending = Pending::new(0);
         let _receipts = [take(&mut pending, "a"), take(&mut pending, "b")];
-        let sequences = [(); 2].map(|()| pending.take_for_forwarding(3).unwrap().sequence);
+        let sequences = [(); 2].map(|()| pending.take_for_forwarding(3, false).unwrap().sequence);
         pending.refused(3, sequences[1], OrderError::NoLeader);
         pending.entered_term(4);
         assert_eq!(pending.take_for_ordering(4).map(|(id, _)| id), Some(0));
@@ -410,9 +431,9 @@ mod tests {
     fn what_got_lost_goes_out_again_with_the_same_numbers() {
         let mut pending = Pending::new(7);
         let _receipts: Vec<Receipt> = ["a", "b", "c"].map(|text| take(&mut pending, text)).into();
-        let first = pending.take_for_forwarding(3).unwrap().sequence;
+        let first = pending.take_for_forwarding(3, false).unwrap().sequence;
         assert_eq!((first, Numbered::run_of(first)), (Numbered::first_of(7), 7));
-        while pending.take_for_forwarding(3).is_some() {}
+        while pending.take_for_forwarding(3, false).is_some() {}
         block(&mut pending, 1, &["a"]);
         let numbers = |again: Vec<Numbered>| again.iter().map(|n| (n.sequence, n.oldest)).collect::<Vec<_>>();
         assert_eq!(numbers(pending.sent_again(3, 0)), [(first + 1, first + 1), (first + 2, first + 1)]);
@@ -424,18 +445,31 @@ mod tests {
     fn what_a_leader_passed_over_goes_out_again_under_new_numbers() {
         let mut pending = Pending::new(0);
         let _receipts: Vec<Receipt> = ["a", "b", "c", "d"].map(|text| take(&mut pending, text)).into();
-        while pending.take_for_forwarding(3).is_some() {}
+        while pending.take_for_forwarding(3, false).is_some() {}
         block(&mut pending, 1, &["a"]);
         assert_eq!(pending.passed_over(3), None, "what comes next may be on its way");
         block(&mut pending, 2, &["c"]);
         assert_eq!((pending.passed_over(3), pending.passed_over(4)), (Some(3), None));
         let lost: Vec<_> = pending.take_back(3, 3).into_iter().map(|(_, s)| s.envelope).collect();
         assert_eq!(lost, ["b"]);
-        let again = pending.take_for_forwarding(3).unwrap();
+        let again = pending.take_for_forwarding(3, false).unwrap();
         assert_eq!((&again.submission.envelope[..], again.sequence), (&b"b"[..], 5));
         assert_eq!(pending.passed_over(3), None);
-        assert!(pending.take_for_forwarding(3).is_none());
+        assert!(pending.take_for_forwarding(3, false).is_none());
         assert_eq!(pending.take_back(3, u64::MAX).len(), 2, "all that is not in the chain");
+    }
+
+    #[test]
+    fn what_a_leader_had_that_forgets_waits_to_be_released() {
+        let mut pending = Pending::new(0);
+        let _receipts: Vec<Receipt> = ["a", "b"].map(|text| take(&mut pending, text)).into();
+        while pending.take_for_forwarding(3, true).is_some() {}
+        assert!(pending.entered_term(4));
+        assert!(pending.take_for_forwarding(4, true).is_none());
+        block(&mut pending, 1, &["a"]);
+        pending.release();
+        assert_eq!(pending.take_for_forwarding(4, true).unwrap().submission.envelope, "b");
+        assert!(pending.take_for_forwarding(4, true).is_none());
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl Core {
         let index = entry.index;
         if entry.term > self.applied_term {
             self.applied_term = entry.term;
-            self.pending.entered_term(entry.term);
+            self.entered_term(entry.term);
         }
         match entry.get_entry_type() {
             EntryType::EntryNormal if entry.data.is_empty() => {}
@@ -286,7 +286,7 @@ impl Core {
         self.applied = self.applied.max(metadata.index);
         if metadata.term > self.applied_term {
             self.applied_term = metadata.term;
-            self.pending.entered_term(metadata.term);
+            self.entered_term(metadata.term);
         }
     }
 }

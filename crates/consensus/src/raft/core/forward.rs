@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use channel::block::EncodedBlock;
 
-use super::{Core, Effect};
+use super::{super::pending::Numbered, Core, Effect, Forwarding};
 
 /// After so many silences in a row a leader that does not count is taken to have lost what it was sent.
 const SILENCES: u32 = 3;
@@ -15,7 +15,6 @@ impl Core {
     pub(super) fn forward(&mut self) {
         let (term, _, leader) = self.role;
         if leader == 0 || leader == self.settings.id {
-            self.resend = None;
             return;
         }
         if let Some((of_term, from, _)) = self.resend.take_if(|(_, _, at)| *at <= self.now)
@@ -23,8 +22,9 @@ impl Core {
         {
             self.send_again(from);
         }
-        while let Some(message) = self.pending.take_for_forwarding(term) {
-            self.effects.push(Effect::Forward { to: leader, message });
+        let forgets = self.leader_forgets();
+        while let Some(message) = self.pending.take_for_forwarding(term, forgets) {
+            self.send_to_leader(message);
         }
         if self.retry_at.is_none() && !self.pending.is_empty() {
             self.retry_at = Some(self.now + self.retry_interval());
@@ -33,9 +33,39 @@ impl Core {
 
     /// Sends again what the leader of the current term was sent from this number on.
     fn send_again(&mut self, from_sequence: u64) {
-        let (term, _, leader) = self.role;
-        let again = self.pending.sent_again(term, from_sequence);
-        self.effects.extend(again.into_iter().map(|message| Effect::Forward { to: leader, message }));
+        self.resumes = true;
+        let again = self.pending.sent_again(self.role.0, from_sequence);
+        again.into_iter().for_each(|message| self.send_to_leader(message));
+    }
+
+    fn send_to_leader(&mut self, message: Numbered) {
+        let resumes = std::mem::take(&mut self.resumes);
+        self.effects.push(Effect::Forward(Forwarding { leader: self.leader(), message, resumes }));
+    }
+
+    /// Until when it is waited for what a deposed leader of Fabric's may forward to the next one.
+    pub(super) fn returned_until(&self) -> Duration {
+        self.returned_at + self.retry_interval()
+    }
+
+    /// What was handed to a leader of Fabric's that leads no more goes to the next leader. A deposed one
+    /// forwards what it still has; ours do not order that, as its term is over. Fabric's do, so that they
+    /// are given it only when it has not come by itself.
+    pub(super) fn release_returned(&mut self) {
+        let is_known = self.leader() != 0;
+        if self.pending.has_returned()
+            && is_known
+            && (!self.leader_forgets() || self.returned_until() <= self.now)
+        {
+            self.pending.release();
+        }
+    }
+
+    /// An entry of a later term has been applied.
+    pub(super) fn entered_term(&mut self, term: u64) {
+        if self.pending.entered_term(term) {
+            self.returned_at = self.now;
+        }
     }
 
     /// A message did not reach the leader's stream, and none behind it was tried. It stays the

@@ -46,6 +46,7 @@ impl Core {
             self.propose_member_change(MemberChange::Remove(id));
         }
         self.start_serving();
+        self.release_returned();
         let (limits, timeout) = self.rules.batch();
         while self.is_ordering() {
             let Some(message) = self.next_message() else { break };

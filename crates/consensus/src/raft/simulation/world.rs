@@ -16,6 +16,7 @@ use crate::{
     chain::{OrderError, Receipt},
     raft::{
         core::{Effect, Input},
+        forwarder::Forwarding,
         pending::Numbered,
     },
 };
@@ -332,7 +333,7 @@ impl World {
                     self.plan(after, Event::Refused { from: node, to: place, term, sequence, reason });
                 }
             }
-            Effect::Forward { to, message } => self.submit(node, to, message),
+            Effect::Forward(Forwarding { leader, message, .. }) => self.submit(node, leader, message),
             Effect::Reconfigure => self.reconfigure(node),
             Effect::Evicted => self.leave(node, None),
             Effect::Sealed => panic!("machine {node} ended"),
