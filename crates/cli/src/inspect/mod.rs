@@ -32,7 +32,8 @@ use crate::{
   causeway inspect sandbox/sandbox.block            a genesis block and its config
   causeway inspect sandbox/node1/data/ledger        every channel of a stopped or running node
   causeway inspect --fetch newest                   the newest block of the sandbox here
-  causeway inspect --fetch config --json            the channel's config now")]
+  causeway inspect --fetch config --json            the channel's config now
+  causeway inspect --fetch config --output c.block  the same, and its block in a file, to join a node with")]
 pub(crate) struct Arguments {
     /// A block file or a ledger directory
     #[arg(value_name = "PATH", required_unless_present = "fetch", conflicts_with = "fetch")]
@@ -40,6 +41,9 @@ pub(crate) struct Arguments {
     /// Fetch a block from an orderer: newest, oldest, a number, or config (the config block in force)
     #[arg(long, value_name = "BLOCK")]
     fetch: Option<Wanted>,
+    /// Write the fetched block to a file, as `peer channel fetch` does; for joining a node, say
+    #[arg(long, value_name = "FILE", requires = "fetch")]
+    output: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -86,6 +90,10 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
         // clap asks for one of the two.
         (None, None) => return Err(because("give a block file, a ledger directory or --fetch BLOCK")),
     };
+    if let Some(path) = &arguments.output {
+        fs::write(path, block.encode_to_vec())
+            .map_err(|error| because(format!("{} cannot be written: {error}", path.display())))?;
+    }
     let mut report = BlockReport::of(&block);
     let config = match Bundle::from_config_block(&block) {
         Ok(bundle) => {
