@@ -487,9 +487,8 @@ fn certificates_of_both_kinds_rotate() {
 #[test]
 fn nodes_of_both_kinds_find_out_that_they_were_removed() {
     let of_each = |random: &mut StdRng| {
-        let environment = vec![("ORDERER_CONSENSUS_EVICTIONSUSPICION".to_owned(), "1s".to_owned())];
         let of_fabric = [vec![0, 1, 2], vec![1, 2, 3]][random.random_range(0..2)].clone();
-        (NetworkOptions { nodes: 4, environment, ..NetworkOptions::default() }, of_fabric)
+        (NetworkOptions { nodes: 4, ..NetworkOptions::default() }, of_fabric)
     };
     with_seeds(
         "nodes_of_both_kinds_find_out_that_they_were_removed",
@@ -498,17 +497,21 @@ fn nodes_of_both_kinds_find_out_that_they_were_removed() {
                 println!("remove {} node {node} while it is away", mixed.kind(node));
                 mixed.stop_load(node);
                 mixed.network.node(node).kill();
-                mixed.network.remove_consenter(1, node);
+                let block = mixed.network.remove_consenter(1, node);
+                let without = block.header.unwrap().number + 1;
                 mixed.progress();
+                let settings = mixed.network.node(node).directory().join("orderer.yaml");
+                let text = fs::read_to_string(&settings).unwrap();
+                let text = text.replacen("\nConsensus:\n", "\nConsensus:\n  EvictionSuspicion: 1s\n", 1);
+                fs::write(&settings, text).unwrap();
                 mixed.start_all();
                 let admin = mixed.network.admin(node).clone();
                 let channel = mixed.network.signer().channel().to_owned();
                 wait::until("the node to follow", Duration::from_secs(60), || {
                     let asked = participation::channel(&admin, &channel);
                     let info = mixed.network.runtime().block_on(asked).ok()??;
-                    (info.consensus_relation == "follower").then_some(())
+                    (info.consensus_relation == "follower" && info.height >= without).then_some(())
                 });
-                mixed.catches_up(node);
                 mixed.network.leaves(node);
             }
         },
