@@ -112,6 +112,14 @@ impl Target {
         })
     }
 
+    /// The same network, this orderer first.
+    pub(crate) fn preferring(&self, address: &str) -> Self {
+        let mut endpoints = self.endpoints.clone();
+        // Stable: the others keep the order in which they were named.
+        endpoints.sort_by_key(|endpoint| endpoint.address != address);
+        Self { endpoints, signer: self.signer.clone(), sandbox: self.sandbox.clone() }
+    }
+
     /// The same network, trusting the TLS authorities of the channel's ordering organisations, too.
     pub(crate) fn trusting(&self, bundle: &Bundle) -> Self {
         let organizations = bundle.orderer().map(|orderer| &orderer.organizations);

@@ -131,7 +131,7 @@ fn empty() -> String {
 }
 
 fn rewritten(path: &str) -> Change {
-    let text = format!("{path}: the bytes differ in what this program has no words for");
+    let text = format!("{path}: other bytes, in which this program reads the same");
     Change::new(path, None, None, text)
 }
 

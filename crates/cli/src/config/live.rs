@@ -68,6 +68,8 @@ pub(super) struct Live {
     pub(super) envelope: ConfigEnvelope,
     /// The number of the block that holds it.
     pub(super) block: u64,
+    /// The orderer that gave it.
+    pub(super) address: String,
     /// What the consenters recorded with the block that was asked for; `None` where it is not Raft's.
     pub(super) raft: Option<etcdraft::BlockMetadata>,
 }
@@ -141,7 +143,7 @@ async fn read_verified(
     })?;
     let raft = block::consenter_metadata(&newest).ok().filter(|metadata| !metadata.is_empty());
     let raft = raft.and_then(|metadata| etcdraft::BlockMetadata::decode(metadata).ok());
-    Ok(Live { bundle, envelope, block: number, raft })
+    Ok(Live { bundle, envelope, block: number, address: address(), raft })
 }
 
 fn number(block: &Block) -> u64 {

@@ -225,6 +225,8 @@ pub(super) async fn send(
     update: &Update,
     sending: &SendingArguments,
 ) -> Outcome {
+    // Who answered just now will answer sooner than one that may be down.
+    let target = &target.preferring(&live.address);
     let mut report = report(target, live, update).await?;
     if sending.dry_run {
         return dry_run(&report, sending);

@@ -549,7 +549,7 @@ fn bytes_without_words_are_told_to_differ() {
     assert_eq!(
         network.changes(&config),
         [
-            "orderer.batch_size: the bytes differ in what this program has no words for",
+            "orderer.batch_size: other bytes, in which this program reads the same",
             "orderer.mod_policy: Admins -> /Channel/Admins"
         ]
     );
