@@ -115,16 +115,15 @@ async fn a_node_that_is_removed_is_waited_for() {
     order_one(&network, 1, "before").await;
     let leader = network.leader().await;
     let removed = *network.nodes.keys().find(|id| **id != leader).unwrap();
-    let others: Vec<u64> = network.nodes.keys().copied().filter(|id| *id != removed).collect();
     let host = network.nodes[&removed].identity.consenter.host.clone();
     let height = network.nodes[&leader].state.height();
     let mut watch = network.nodes[&leader].state.watch_height();
-    network.wires.isolate(removed, &others, true);
+    network.wires.mute(removed, true);
     // The others are a majority, and have the configuration first.
     let wires = network.wires.clone();
     let mended = tokio::spawn(async move {
         watch.wait_for(|reached| *reached > height).await.unwrap();
-        wires.isolate(removed, &others, false);
+        wires.mute(removed, false);
     });
     network.reconfigure(leader, |consenters| consenters.retain(|c| c.host != host)).await.unwrap();
     mended.await.unwrap();

@@ -13,6 +13,8 @@ pub(crate) struct ActiveNodes {
     /// Those of the tick before. Once per election timeout the library begins to count anew, and on that
     /// tick nobody has answered yet.
     before: Vec<u64>,
+    /// Those that the last message could not be sent to, and that have not been heard of since.
+    lost: HashSet<u64>,
     stable_ticks: u32,
     /// The last report, and who has not been sent it yet.
     report: Vec<u64>,
@@ -25,9 +27,19 @@ impl ActiveNodes {
         &self.current
     }
 
-    /// Whether the leader has heard of a node lately.
+    /// Whether the leader has heard of a node lately, and could send to it ever since.
     pub(crate) fn has_answered(&self, node: u64) -> bool {
-        self.current.contains(&node) || self.before.contains(&node)
+        !self.lost.contains(&node) && (self.current.contains(&node) || self.before.contains(&node))
+    }
+
+    /// A message could not be sent to this node.
+    pub(crate) fn lost(&mut self, node: u64) {
+        self.lost.insert(node);
+    }
+
+    /// A message of this node has come.
+    pub(crate) fn heard(&mut self, node: u64) {
+        self.lost.remove(&node);
     }
 
     /// One tick on the leader. A report is due on every fourth tick with the same number of nodes.
@@ -79,6 +91,10 @@ mod tests {
         assert!(active.tick(vec![1]).is_none());
         assert_eq!(active.current(), [1], "the set is fresh on every tick");
         assert!(active.has_answered(2), "one tick may be that on which counting begins anew");
+        active.lost(2);
+        assert!(!active.has_answered(2), "it can not be sent anything");
+        active.heard(2);
+        assert!(active.has_answered(2));
         active.tick(vec![1]);
         assert!(!active.has_answered(2));
     }

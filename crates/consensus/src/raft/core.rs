@@ -420,7 +420,10 @@ impl Core {
             Input::SnapshotSaved(index) => self.snapshot_saved(index),
             Input::Pulled(block) => self.block_pulled(&block),
             Input::CaughtUp { snapshot, tip, membership } => self.caught_up(&snapshot, tip, membership),
-            Input::Unreachable(id) => self.raft.report_unreachable(id),
+            Input::Unreachable(id) => {
+                self.active.lost(id);
+                self.raft.report_unreachable(id);
+            }
             Input::SnapshotSent { to, sent } => {
                 use raft::SnapshotStatus::{Failure, Finish};
                 self.raft.report_snapshot(to, if sent { Finish } else { Failure });
@@ -472,6 +475,7 @@ impl Core {
 
     fn message(&mut self, message: Message, counts_submissions: bool) {
         let from = message.from;
+        self.active.heard(from);
         if self.installing.is_some() && message.get_msg_type() == MessageType::MsgTimeoutNow {
             return;
         }

@@ -38,6 +38,8 @@ pub struct Wires {
     chains: RwLock<BTreeMap<u64, Arc<dyn Chain>>>,
     states: RwLock<BTreeMap<u64, Arc<ChannelState>>>,
     cut: Mutex<HashSet<(u64, u64)>>,
+    /// Nodes to which messages get lost without anybody noticing.
+    muted: Mutex<HashSet<u64>>,
     /// Term and sender of the last heartbeat.
     leader: Mutex<(u64, u64)>,
 }
@@ -53,6 +55,16 @@ impl Wires {
             return Err(lost());
         }
         self.chains.read().unwrap().get(&to).cloned().ok_or_else(lost)
+    }
+
+    /// Loses what is sent to a node, or does so no more.
+    pub fn mute(&self, node: u64, is_muted: bool) {
+        let mut muted = self.muted.lock().unwrap();
+        if is_muted {
+            muted.insert(node)
+        } else {
+            muted.remove(&node)
+        };
     }
 
     /// Cuts or mends all wires of a node.
@@ -89,6 +101,9 @@ impl Transport for Wire {
     fn send_consensus(&self, _: &str, to: u64, request: ConsensusRequest) -> Result<(), TransportError> {
         let chain = self.wires.reach(self.own, to)?;
         note_leader(&self.wires, self.own, &request);
+        if self.wires.muted.lock().unwrap().contains(&to) {
+            return Ok(());
+        }
         chain.consensus_message(self.own, request).map_err(|e| TransportError::Aborted(e.to_string()))
     }
     async fn send_submit(&self, _: &str, to: u64, request: SubmitRequest) -> Result<(), TransportError> {

@@ -248,7 +248,7 @@ impl Core {
     }
 
     /// Whether a consenter may be removed: once it is out, it is not sent anything any more, so one that
-    /// is up is given an election timeout to get the configuration that removes it. Then it learns of
+    /// is up and can be reached is given an election timeout to get the configuration that removes it. Then it learns of
     /// its removal at once, and need not come to suspect it.
     fn has_taken_leave(&mut self, change: MemberChange) -> bool {
         let MemberChange::Remove(id) = change else { return true };
