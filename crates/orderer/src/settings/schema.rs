@@ -309,11 +309,12 @@ fn debug(section: Section<'_>) -> Debug {
 
 /// Fabric hands this section to the consenter.
 fn consensus(section: Section<'_>) -> Consensus {
+    // The consenter says so when it has to take the default; the listing shows what is in force.
+    let suspicion = section.duration("EvictionSuspicion").or(seconds(600));
     Consensus {
         wal_dir: section.path("WALDir", Base::WorkingDirectory).or_zero(),
         snap_dir: section.path("SnapDir", Base::WorkingDirectory).or_zero(),
-        eviction_suspicion: Some(section.duration("EvictionSuspicion").or_zero())
-            .filter(|suspicion| !suspicion.is_zero()),
+        eviction_suspicion: section.is_set("EvictionSuspicion").then_some(suspicion),
         tick_interval_override: Some(section.duration("TickIntervalOverride").or_zero())
             .filter(|interval| !interval.is_zero()),
     }
