@@ -235,10 +235,8 @@ impl World {
             }
             Event::Message { from, to, message, active } => self.message(from, to, message, active),
             Event::Submit { from, to, stream, message } => self.submitted(from, to, stream, message),
-            Event::Refused { from, to, term, sequence, reason } => {
-                if self.hears(to, from).is_some() {
-                    self.input(to, Input::Refused { term, sequence, reason });
-                }
+            Event::Refused { from, to, term, sequence, reason } if self.hears(to, from).is_some() => {
+                self.input(to, Input::Refused { term, sequence, reason });
             }
             Event::Log { node, incarnation } if self.is_alive(node, incarnation) => self.log_work(node),
             Event::Ledger { node, incarnation } if self.is_alive(node, incarnation) => self.ledger_work(node),
