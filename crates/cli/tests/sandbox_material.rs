@@ -173,8 +173,8 @@ fn private_keys_are_for_their_owner_alone() {
             assert_eq!(mode, 0o600, "{}", path.display());
         }
     }
-    // Three CAs; admin, client and both nodes with two keys each.
-    assert_eq!(keys, 3 + 4 * 2);
+    // Three CAs; the administrators of both organisations, the client and both nodes with two keys each.
+    assert_eq!(keys, 3 + 5 * 2);
 }
 
 #[test]
