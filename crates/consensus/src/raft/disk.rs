@@ -39,8 +39,10 @@ pub(crate) enum Report {
 }
 
 enum LogJob {
-    Persist(Persist),
-    OwnSnapshot(Snapshot),
+    Persist(Box<Persist>),
+    OwnSnapshot(Box<Snapshot>),
+    /// Nothing was appended for a moment.
+    Rest,
 }
 
 enum LedgerJob {
@@ -89,18 +91,19 @@ impl Disk {
             }
         });
         let flusher = Worker::new({
-            let state = state.clone();
+            let (state, log) = (state.clone(), log.clone());
             move |_| {
                 if let Err(error) = state.ledger().flush() {
                     reports(Report::Failed(format!("ledger: {error}")));
                 }
+                log.push(LogJob::Rest);
             }
         });
         Self { log, ledger, flusher, state }
     }
 
     pub(crate) fn persist(&self, persist: Persist) {
-        self.log.push(LogJob::Persist(persist));
+        self.log.push(LogJob::Persist(Box::new(persist)));
     }
 
     pub(crate) fn write(&self, write: Write) {
@@ -152,18 +155,23 @@ impl LogFiles {
         let mut must_sync = false;
         let mut persisted = None;
         let mut own_snapshots = Vec::new();
+        let mut rests = false;
         for job in jobs {
             match job {
                 LogJob::Persist(persist) => {
                     must_sync |= persist.must_sync;
                     persisted = Some(persist.number);
-                    self.append(persist, state)?;
+                    self.append(*persist, state)?;
                 }
-                LogJob::OwnSnapshot(snapshot) => own_snapshots.push(snapshot),
+                LogJob::OwnSnapshot(snapshot) => own_snapshots.push(*snapshot),
+                LogJob::Rest => rests = true,
             }
         }
         if must_sync {
             self.wal.sync()?;
+        }
+        if rests && persisted.is_none() {
+            self.wal.rest();
         }
         if let Some(number) = persisted {
             let took = started.elapsed();
@@ -228,7 +236,7 @@ fn write_ledger(
         LedgerJob::Snapshot(snapshot) => {
             // The log may be cut off at the snapshot: what is before it must be durable elsewhere.
             state.ledger().flush()?;
-            log.push(LogJob::OwnSnapshot(snapshot));
+            log.push(LogJob::OwnSnapshot(Box::new(snapshot)));
         }
     }
     Ok(())

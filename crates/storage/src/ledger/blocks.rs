@@ -56,7 +56,8 @@ pub(super) struct Shared {
 
 /// The end of the last file.
 struct Appender {
-    file: Arc<File>,
+    /// Open while there is something to flush: a node may have many channels, few of them busy.
+    file: Option<Arc<File>>,
     number: u32,
     size: u64,
 }
@@ -88,7 +89,7 @@ impl Ledger {
             shared,
             repaired: recovered.repaired,
             appender: Mutex::new(Appender {
-                file: Arc::new(recovered.file),
+                file: None,
                 number: recovered.file_number,
                 size: recovered.file_size,
             }),
@@ -162,14 +163,16 @@ impl Ledger {
         let started = Instant::now();
         let _running = self.flushing.lock();
         self.refused()?;
-        let (file, number, height) = {
-            let appender = self.appender.lock();
-            (appender.file.clone(), appender.number, self.height())
-        };
         let durable_height = self.durable_height();
-        if height == durable_height {
-            return Ok(());
-        }
+        let (file, number, size, height) = {
+            let mut appender = self.appender.lock();
+            let height = self.height();
+            if height == durable_height {
+                return Ok(());
+            }
+            let file = self.opened(&mut appender).inspect_err(|error| self.poison(error))?;
+            (file, appender.number, appender.size, height)
+        };
         let path = files::path_of(&self.directory, number);
         let flushed = file.sync_data().during("flush", &path).and_then(|()| {
             let count = (height - durable_height) as usize;
@@ -180,6 +183,11 @@ impl Ledger {
         // From here on readers find the places in the offsets file.
         self.durable_height.store(height, Ordering::Release);
         self.view.write().unflushed.drain(..(height - durable_height) as usize);
+        let mut appender = self.appender.lock();
+        if (appender.number, appender.size) == (number, size) {
+            appender.file = None;
+        }
+        drop(appender);
         if let Some(observer) = &self.shared.options.observer {
             observer.flushed(&self.channel, height, started.elapsed());
         }
@@ -266,15 +274,16 @@ impl Ledger {
         if appender.size + record.length() > self.shared.options.max_file_bytes {
             self.begin_next_file(appender)?;
         }
+        let file = self.opened(appender)?;
         let path = files::path_of(&self.directory, appender.number);
         let length = u32::try_from(record.length());
         let (Ok(offset), Ok(length)) = (u32::try_from(appender.size), length) else {
             let error = io::Error::new(io::ErrorKind::FileTooLarge, "a block can not be larger than 4 GiB");
             return Err(FileError::new("write a block to", path, error));
         };
-        if let Err(error) = write_all(&appender.file, &mut record.slices()) {
+        if let Err(error) = write_all(&file, &mut record.slices()) {
             // Without this the next start would do it.
-            let _ = appender.file.set_len(appender.size);
+            let _ = file.set_len(appender.size);
             return Err(FileError::new("write a block to", path, error));
         }
         appender.size += record.length();
@@ -283,11 +292,29 @@ impl Ledger {
 
     /// Only the last file may be torn, so the one before it is flushed first.
     fn begin_next_file(&self, appender: &mut Appender) -> Result<(), FileError> {
-        let path = files::path_of(&self.directory, appender.number);
-        appender.file.sync_data().during("flush", &path)?;
+        if let Some(file) = &appender.file {
+            let path = files::path_of(&self.directory, appender.number);
+            file.sync_data().during("flush", &path)?;
+        }
         let next = files::create(&self.directory, appender.number + 1)?;
-        *appender = Appender { file: Arc::new(next), number: appender.number + 1, size: 0 };
+        *appender = Appender { file: Some(Arc::new(next)), number: appender.number + 1, size: 0 };
         Ok(())
+    }
+
+    /// The last file, which ends where this ledger has left it.
+    fn opened(&self, appender: &mut Appender) -> Result<Arc<File>, FileError> {
+        if let Some(file) = &appender.file {
+            return Ok(file.clone());
+        }
+        let path = files::path_of(&self.directory, appender.number);
+        let file = Arc::new(files::open_for_append(&self.directory, appender.number)?);
+        let (found, left) = (files::size_of(&file, &path)?, appender.size);
+        if found != left {
+            let text = format!("it has {found} bytes and was left with {left}: another program has changed it");
+            return Err(FileError::new("append to", path, io::Error::new(io::ErrorKind::InvalidData, text)));
+        }
+        appender.file = Some(file.clone());
+        Ok(file)
     }
 
     fn open_file(&self, number: u32) -> Result<Arc<File>, FileError> {

@@ -16,10 +16,10 @@ use std::{
 
 const ENTRY: usize = 16;
 
-/// A channel's offsets file.
+/// A channel's offsets file. It is opened for each use: most channels are idle most of the time, and
+/// one that is not writes it once a flush.
 #[derive(Debug)]
 pub(super) struct Offsets {
-    file: File,
     path: PathBuf,
 }
 
@@ -27,16 +27,16 @@ impl Offsets {
     /// Opens the file. Returns also how many entries from the start can be used, and the last of them.
     /// `None` when there is no file.
     pub(super) fn open(path: &Path) -> Result<Option<(Self, u64, Option<Location>)>, FileError> {
-        let file = match OpenOptions::new().read(true).write(true).open(path) {
+        let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(FileError::new("open the offsets file", path, error)),
         };
         let length = file.metadata().during("read the size of", path)?.len();
-        let offsets = Self { file, path: path.to_path_buf() };
+        let offsets = Self { path: path.to_path_buf() };
         let mut count = length / ENTRY as u64;
         while count > 0 {
-            if let Some(last) = offsets.read(count - 1)? {
+            if let Some(last) = offsets.read_from(&file, count - 1)? {
                 return Ok(Some((offsets, count, Some(last))));
             }
             count -= 1;
@@ -47,14 +47,8 @@ impl Offsets {
     /// Begins a file anew. It takes the place of the present one with [`Offsets::commit`].
     pub(super) fn create(path: &Path) -> Result<Self, FileError> {
         let transient = PathBuf::from(format!("{}{TRANSIENT_MARK}", path.display()));
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&transient)
-            .during("create the offsets file", &transient)?;
-        Ok(Self { file, path: transient })
+        File::create(&transient).during("create the offsets file", &transient)?;
+        Ok(Self { path: transient })
     }
 
     /// Gives a file that was begun with [`Offsets::create`] its name.
@@ -75,7 +69,9 @@ impl Offsets {
         for (number, location) in (first..).zip(locations) {
             bytes.extend_from_slice(&encode(number, location));
         }
-        self.file.write_all_at(&bytes, first * ENTRY as u64).during("write the offsets file", &self.path)
+        let file = OpenOptions::new().write(true).open(&self.path);
+        let written = file.and_then(|file| file.write_all_at(&bytes, first * ENTRY as u64));
+        written.during("write the offsets file", &self.path)
     }
 
     /// Where a block is that has an entry.
@@ -89,8 +85,13 @@ impl Offsets {
     }
 
     fn read(&self, number: u64) -> Result<Option<Location>, FileError> {
+        let file = File::open(&self.path).during("open the offsets file", &self.path)?;
+        self.read_from(&file, number)
+    }
+
+    fn read_from(&self, file: &File, number: u64) -> Result<Option<Location>, FileError> {
         let mut entry = [0; ENTRY];
-        match self.file.read_exact_at(&mut entry, number * ENTRY as u64) {
+        match file.read_exact_at(&mut entry, number * ENTRY as u64) {
             Ok(()) => Ok(decode(number, &entry)),
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(None),
             Err(error) => Err(FileError::new("read the offsets file", &self.path, error)),

@@ -44,7 +44,6 @@ pub(super) struct Places<'a> {
 
 /// A ledger that is ready for the next block.
 pub(super) struct Recovered {
-    pub(super) file: File,
     pub(super) file_number: u32,
     pub(super) file_size: u64,
     pub(super) height: u64,
@@ -61,11 +60,10 @@ impl Places<'_> {
         let stored = Offsets::open(self.offsets)?;
         self.check_checkpoints(last_file, &stored)?;
         let Some(last_file) = last_file else {
-            let file = files::create(self.directory, 0)?;
+            files::create(self.directory, 0)?;
             let mut offsets = Offsets::create(self.offsets)?;
             offsets.commit(self.offsets)?;
             return Ok(Recovered {
-                file,
                 file_number: 0,
                 file_size: 0,
                 height: 0,
@@ -118,7 +116,7 @@ impl Places<'_> {
         let repaired = torn.map(|fault| self.cut(&file, fault)).transpose()?;
         let file_size = files::size_of(&file, &path)?;
         let (height, last_block, offsets) = scan.finish(self.offsets)?;
-        Ok(Recovered { file, file_number: last_file, file_size, height, last_block, offsets, repaired })
+        Ok(Recovered { file_number: last_file, file_size, height, last_block, offsets, repaired })
     }
 
     /// Refuses files that hold less than was flushed.

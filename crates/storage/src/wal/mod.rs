@@ -159,6 +159,14 @@ impl Wal {
         self.poison_on_error(result)
     }
 
+    /// Gives back the memory that appending has needed. It is kept from one flush to the next while much is
+    /// appended; a node may have many logs that are idle.
+    pub fn rest(&mut self) {
+        if self.encoder.buffer.is_empty() {
+            self.encoder.buffer = Vec::new();
+        }
+    }
+
     /// Records a snapshot, and flushes. To be called before the snapshot's file is saved, so that the
     /// log knows every snapshot there is.
     pub fn save_snapshot(&mut self, index: u64, term: u64, conf_state: &ConfState) -> Result<(), WalError> {
