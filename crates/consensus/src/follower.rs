@@ -21,13 +21,14 @@ use crate::{
     channel_state::{ChannelError, ChannelEvents, ChannelOptions, ChannelState},
     replicate::{Keep, PullError, replicate},
     segment::Segment,
-    source::BlockSources,
+    source::{BlockSources, Pauses, ReplicationOptions},
 };
 
-/// Between looks at how far the others are: from the first to the second, growing.
+/// Between looks at how far the others are: from the first to the second, growing, and never longer than
+/// the settings say.
 const POLL: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
-/// Between attempts to pull after one failed.
-const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(60));
+/// First pause between attempts to pull.
+const FIRST_RETRY: Duration = Duration::from_millis(50);
 
 /// What a follower works with.
 pub struct FollowerParts {
@@ -51,6 +52,8 @@ pub struct FollowerParts {
     pub events: Arc<dyn ChannelEvents>,
     /// Where blocks come from.
     pub sources: Arc<dyn BlockSources>,
+    /// How they are pulled.
+    pub replication: ReplicationOptions,
 }
 
 /// Why a channel can not be followed.
@@ -207,13 +210,16 @@ impl Follower {
     /// Follows the channel until this node is a consenter of it.
     async fn follow(&mut self, stopping: &CancellationToken) -> Result<(), PullError> {
         if let Some(join_number) = self.join_number.filter(|number| self.verifier.next_number() <= *number) {
-            self.pull_up_to(join_number, stopping).await?;
+            while self.verifier.next_number() <= join_number {
+                self.pull_up_to(join_number, stopping).await?;
+            }
             self.info(format_args!("Onboarding finished successfully, pulled blocks up to join-block"));
         }
         if self.shared.parts.known_as.is_none() {
             self.shared.place.lock().1 = Status::Active;
         }
-        let mut poll = POLL.0;
+        let longest = POLL.1.min(self.shared.parts.replication.background_refresh_interval);
+        let mut polls = Pauses::new(POLL.0, longest);
         loop {
             self.use_own_config();
             if self.is_due()? {
@@ -228,27 +234,26 @@ impl Follower {
             match height.checked_sub(1).filter(|last| self.verifier.next_number() <= *last) {
                 Some(last) => {
                     self.pull_up_to(last, stopping).await?;
-                    poll = POLL.0;
+                    polls.reset();
                 }
-                None => {
-                    wait(poll, stopping).await?;
-                    poll = POLL.1.min(poll.mul_f32(1.5));
-                }
+                None => wait(polls.next(), stopping).await?,
             }
         }
     }
 
     /// Pulls up to a block, or up to the configuration block before it that makes this node a
-    /// consenter.
+    /// consenter; gives up when nothing has come for too many attempts.
     async fn pull_up_to(&mut self, last: u64, stopping: &CancellationToken) -> Result<(), PullError> {
         let is_onboarding = self.join_number.is_some_and(|number| last <= number);
-        let mut pause = RETRY.0;
+        let ReplicationOptions { buffer_bytes, retry_timeout, max_retries, .. } = self.shared.parts.replication;
+        let mut pauses = Pauses::new(FIRST_RETRY, retry_timeout);
+        let mut failures = 0;
         while self.verifier.next_number() <= last {
             let parts = &self.shared.parts;
             let source = parts.sources.for_channel(&parts.channel_id, &self.bundle);
             let keep = self.keep(is_onboarding);
             let before = self.verifier.next_number();
-            let result = replicate(&*source, &mut self.verifier, last, keep, stopping).await;
+            let result = replicate(&*source, &mut self.verifier, last, keep, buffer_bytes, stopping).await;
             self.resume_after_kept()?;
             match result {
                 Ok(()) => return Ok(()),
@@ -258,13 +263,21 @@ impl Follower {
                         target: "orderer.commmon.follower", channel = %self.shared.parts.channel_id,
                         "Pull failed, error: {error}"
                     );
+                    failures += 1;
                     if self.verifier.next_number() > before {
-                        pause = RETRY.0;
+                        pauses.reset();
+                        failures = 0;
                     }
                 }
             }
-            wait(pause, stopping).await?;
-            pause = RETRY.1.min(pause.mul_f32(1.5));
+            wait(pauses.next(), stopping).await?;
+            if max_retries > 0 && failures > max_retries {
+                tracing::error!(
+                    target: "orderer.commmon.follower", channel = %self.shared.parts.channel_id,
+                    "Failed pulling block [{}]: retry count exhausted({max_retries})", self.verifier.next_number()
+                );
+                return Ok(());
+            }
         }
         Ok(())
     }

@@ -29,6 +29,8 @@ pub struct Patience {
     pub attempts: usize,
     /// Between two of them.
     pub pause: Duration,
+    /// Most bytes of blocks that have come and are not kept yet: `ReplicationBufferSize`.
+    pub buffer_bytes: usize,
 }
 
 /// What keeps a node from replicating a channel; the texts are Fabric's.
@@ -121,7 +123,7 @@ pub async fn pull(
             kept_in.append_replicated(block)?;
             Ok(ControlFlow::Continue(()))
         });
-        match replicate(source, &mut verifier, last, keep, stopping).await {
+        match replicate(source, &mut verifier, last, keep, patience.buffer_bytes, stopping).await {
             Ok(()) => break,
             Err(error) => {
                 failed = if state.height() > before { 1 } else { failed + 1 };
@@ -208,7 +210,7 @@ mod tests {
     #[tokio::test]
     async fn pulling_is_tried_as_often_as_it_is_set() {
         let source = Refusing::with(SourceError::Faulty("nothing".to_owned()));
-        let patience = Patience { attempts: 3, pause: Duration::from_millis(5) };
+        let patience = Patience { attempts: 3, pause: Duration::from_millis(5), buffer_bytes: 1 << 20 };
         let began = tokio::time::Instant::now();
         let error = pull_genesis("testchannel", &source, patience).await.unwrap_err();
         assert_eq!(error.to_string(), "faulty node, received: nothing");

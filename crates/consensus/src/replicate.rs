@@ -1,22 +1,28 @@
 //! Pulling blocks that others have ordered, and verifying them before they are kept.
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::{
+    ops::{ControlFlow, RangeInclusive},
+    sync::Arc,
+};
 
 use channel::{
     block::{self, EncodedBlock},
     replication::{ChainVerifier, ReplicationError},
 };
 use futures::StreamExt;
+use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     channel_state::ChannelError,
-    source::{BlockSource, SourceError},
+    source::{BlockSource, BlockStream, SourceError},
 };
 
 /// Blocks are verified and written in runs of about so many bytes: within a run one signature,
 /// that of its last block, vouches for all.
 const RUN_BYTES: usize = 4 << 20;
+/// Runs that are under way at a time: one is received, one waits, one is verified, one is written.
+const RUNS: usize = 4;
 
 /// Why pulling ended early.
 #[derive(Debug, thiserror::Error)]
@@ -41,50 +47,75 @@ pub enum PullError {
 /// Keeps a verified block, and says whether more are wanted; called on a thread that may block.
 pub(crate) type Keep = Arc<dyn Fn(&Arc<EncodedBlock>) -> Result<ControlFlow<()>, ChannelError> + Send + Sync>;
 
+/// Blocks that follow each other.
+type Run = Vec<Arc<EncodedBlock>>;
+
 /// Pulls what follows the verifier's last block up to `last`, verifies it and keeps it, until no more
-/// is wanted. One attempt: after an error the verifier is where the kept blocks end, and the caller
-/// may try again.
+/// is wanted. While blocks are received, those before them are verified, and those before these are
+/// kept; not many more than `buffer_bytes` at a time.
+///
+/// One attempt: after an error the verifier is where the kept blocks end, unless keeping itself failed, and
+/// the caller may try again. When no more is wanted, it may be ahead.
 pub(crate) async fn replicate(
     source: &dyn BlockSource,
     verifier: &mut ChainVerifier,
     last: u64,
     keep: Keep,
+    buffer_bytes: usize,
     stopping: &CancellationToken,
 ) -> Result<(), PullError> {
-    if verifier.next_number() > last {
+    let first = verifier.next_number();
+    if first > last {
         return Ok(());
     }
-    let mut stream = tokio::select! {
-        stream = source.pull(verifier.next_number(), Some(last)) => stream?,
+    let stream = tokio::select! {
+        stream = source.pull(first, Some(last)) => stream?,
         () = stopping.cancelled() => return Err(PullError::Stopping),
     };
-    let mut run: Vec<Arc<EncodedBlock>> = Vec::new();
-    let mut run_bytes = 0;
-    let mut next = verifier.next_number();
-    while next <= last {
-        // What is being verified and written is waited for, so that nobody writes at the same time.
+    let (runs, received) = mpsc::channel(1);
+    let receiving = receive(stream, first..=last, RUN_BYTES.min(buffer_bytes / RUNS), runs, stopping);
+    let keeping = verify_and_keep(verifier, received, keep);
+    tokio::pin!(keeping);
+    tokio::select! {
+        kept = &mut keeping => kept.map(|_| ()),
+        received = receiving => match keeping.await? {
+            // What arrived before a failure counts.
+            ControlFlow::Continue(()) => received,
+            ControlFlow::Break(()) => Ok(()),
+        },
+    }
+}
+
+/// Receives blocks and hands them on in runs.
+async fn receive(
+    mut stream: BlockStream,
+    numbers: RangeInclusive<u64>,
+    run_bytes: usize,
+    runs: mpsc::Sender<Run>,
+    stopping: &CancellationToken,
+) -> Result<(), PullError> {
+    let (mut run, mut bytes) = (Run::new(), 0);
+    let last = *numbers.end();
+    for number in numbers {
         let arrived = tokio::select! {
             arrived = stream.next() => arrived,
             () = stopping.cancelled() => return Err(PullError::Stopping),
         };
         let failure = match arrived {
             Some(Ok(block)) => {
-                run_bytes += block.encoded_len();
+                bytes += block.encoded_len();
                 run.push(block);
-                next += 1;
                 None
             }
             Some(Err(error)) => Some(PullError::Source(error)),
             None => Some(PullError::Short(last)),
         };
-        // What arrived before a failure counts.
-        if next > last || run_bytes >= RUN_BYTES || failure.is_some() {
-            let kept = verify_and_keep(verifier.clone(), std::mem::take(&mut run), keep.clone()).await?;
-            *verifier = kept.0;
-            if kept.1.is_break() {
+        if number == last || bytes >= run_bytes || failure.is_some() {
+            bytes = 0;
+            if runs.send(std::mem::take(&mut run)).await.is_err() {
+                // Why no more is taken is known on the other side.
                 return Ok(());
             }
-            run_bytes = 0;
         }
         if let Some(failure) = failure {
             return Err(failure);
@@ -93,22 +124,49 @@ pub(crate) async fn replicate(
     Ok(())
 }
 
+/// Verifies one run while the one before is written.
 async fn verify_and_keep(
-    mut verifier: ChainVerifier,
-    run: Vec<Arc<EncodedBlock>>,
+    verifier: &mut ChainVerifier,
+    mut runs: mpsc::Receiver<Run>,
     keep: Keep,
-) -> Result<(ChainVerifier, ControlFlow<()>), PullError> {
+) -> Result<ControlFlow<()>, PullError> {
+    let mut keeping = None;
+    while let Some(run) = runs.recv().await {
+        let verified = verify(verifier.clone(), run).await;
+        if finished(keeping.take()).await?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+        let (ahead, run) = verified?;
+        *verifier = ahead;
+        let keep = keep.clone();
+        keeping = Some(tokio::task::spawn_blocking(move || {
+            run.iter().try_fold(ControlFlow::Continue(()), |wanted, block| match wanted {
+                ControlFlow::Continue(()) => keep(block),
+                ControlFlow::Break(()) => Ok(wanted),
+            })
+        }));
+    }
+    finished(keeping).await
+}
+
+async fn verify(mut verifier: ChainVerifier, run: Run) -> Result<(ChainVerifier, Run), PullError> {
     let work = tokio::task::spawn_blocking(move || {
         verifier.verify_batch(run.iter().map(|block| &**block))?;
-        for block in &run {
-            if keep(block)?.is_break() {
-                return Ok((verifier, ControlFlow::Break(())));
-            }
-        }
-        Ok((verifier, ControlFlow::Continue(())))
+        Ok((verifier, run))
     });
     // Joining fails only when the runtime is shut down or the work panicked.
     work.await.unwrap_or(Err(PullError::Stopping))
+}
+
+/// How writing has ended, if anything was written.
+async fn finished(
+    keeping: Option<JoinHandle<Result<ControlFlow<()>, ChannelError>>>,
+) -> Result<ControlFlow<()>, PullError> {
+    match keeping {
+        // Joining fails only when the runtime is shut down or the work panicked.
+        Some(keeping) => Ok(keeping.await.map_err(|_| PullError::Stopping)??),
+        None => Ok(ControlFlow::Continue(())),
+    }
 }
 
 /// Pulls the newest configuration block that the other orderers have, unverified. Those who do not let

@@ -67,6 +67,21 @@ pub trait Transport: Send + Sync {
     fn send_consensus(&self, channel: &str, to: u64, request: ConsensusRequest)
     -> Result<(), TransportError>;
 
+    /// Queues a heartbeat or the answer to one: they are many, small, and soon followed by others. Never
+    /// blocks.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot go out now: raft is then told that the node is unreachable.
+    fn send_heartbeat(
+        &self,
+        channel: &str,
+        to: u64,
+        request: ConsensusRequest,
+    ) -> Result<(), TransportError> {
+        self.send_consensus(channel, to, request)
+    }
+
     /// Sends a message to the leader; returns when it is written to the stream.
     ///
     /// # Errors

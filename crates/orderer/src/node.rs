@@ -337,6 +337,12 @@ fn parts(
             tick_interval_override: consensus_settings.tick_interval_override,
             own_server_cert_der: security.own_server_certificate.clone(),
             rpc_timeout: cluster.rpc_timeout,
+            replication: consensus::source::ReplicationOptions {
+                buffer_bytes: cluster.replication_buffer_size_bytes,
+                retry_timeout: cluster.replication_retry_timeout,
+                max_retries: cluster.replication_max_retries,
+                background_refresh_interval: cluster.replication_background_refresh_interval,
+            },
         },
         transport: Arc::new(transport),
         sources: Arc::new(sources),
@@ -346,6 +352,7 @@ fn parts(
             patience: Patience {
                 attempts: cluster.replication_max_retries,
                 pause: cluster.replication_retry_timeout,
+                buffer_bytes: cluster.replication_buffer_size_bytes,
             },
             refresh_interval: cluster.replication_background_refresh_interval,
         },

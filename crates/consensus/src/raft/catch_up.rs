@@ -15,19 +15,18 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     channel_state::{ChannelError, ChannelState},
     replicate::{Keep, PullError, replicate},
-    source::BlockSources,
+    source::{BlockSources, Pauses, ReplicationOptions},
 };
 
 use super::{
     core::Tip,
-    driver::Event,
+    driver::{CaughtUp, Event},
     membership::{Membership, MembershipFault},
     worker::IdleProbe,
 };
 
-/// Between attempts to pull.
-const RETRY: Duration = Duration::from_millis(500);
-const MAX_RETRY: Duration = Duration::from_secs(5);
+/// First pause between attempts to pull.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Pulls what is missing, one snapshot at a time.
 pub(crate) struct CatchUp {
@@ -36,6 +35,7 @@ pub(crate) struct CatchUp {
     pub(crate) ledger: IdleProbe,
     pub(crate) events: UnboundedSender<Event>,
     pub(crate) node: u64,
+    pub(crate) replication: ReplicationOptions,
     pub(crate) stopping: CancellationToken,
     pub(crate) running: Option<JoinHandle<()>>,
 }
@@ -49,12 +49,15 @@ impl CatchUp {
             ledger: self.ledger.clone(),
             events: self.events.clone(),
             node: self.node,
+            replication: self.replication,
         };
         let stopping = self.stopping.clone();
         self.running = Some(tokio::spawn(async move {
             let events = job.events.clone();
             let event = match job.run(&snapshot, membership, &stopping).await {
-                Ok((tip, membership)) => Event::CaughtUp { snapshot, tip, membership },
+                Ok((tip, membership)) => {
+                    Event::CaughtUp(Box::new(CaughtUp { snapshot, tip, membership }))
+                }
                 Err(PullError::Stopping) => return,
                 Err(error) => {
                     let metadata = snapshot.get_metadata();
@@ -85,6 +88,7 @@ struct Job {
     ledger: IdleProbe,
     events: UnboundedSender<Event>,
     node: u64,
+    replication: ReplicationOptions,
 }
 
 impl Job {
@@ -110,20 +114,27 @@ impl Job {
         if index != 0 {
             verifier = verifier.with_anchor(last, target.header_hash());
         }
-        let mut pause = RETRY;
+        let mut pauses = Pauses::new(FIRST_PAUSE, self.replication.retry_timeout);
         loop {
+            let before = verifier.next_number();
             let source = self.sources.for_channel(self.state.channel_id(), &self.state.bundle());
-            match replicate(&*source, &mut verifier, last, self.keep(&membership), stopping).await {
+            let buffer = self.replication.buffer_bytes;
+            let pause = match replicate(&*source, &mut verifier, last, self.keep(&membership), buffer, stopping).await {
                 Ok(()) => break,
                 Err(error @ (PullError::Keep(_) | PullError::Stopping)) => return Err(error),
                 Err(error) => {
+                    if verifier.next_number() > before {
+                        pauses.reset();
+                    }
+                    let pause = pauses.next();
                     self.info(format_args!(
                         "Could not pull blocks up to [{last}]: {error}; trying again in {pause:?}"
                     ));
+                    pause
                 }
-            }
+            };
             tokio::select! {
-                () = tokio::time::sleep(pause) => pause = (pause * 2).min(MAX_RETRY),
+                () = tokio::time::sleep(pause) => {}
                 () = stopping.cancelled() => return Err(PullError::Stopping),
             }
         }

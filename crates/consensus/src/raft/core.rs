@@ -348,7 +348,21 @@ impl Core {
             core.catch_up_with(snapshot);
         }
         core.effects.push(Effect::Reconfigure);
+        core.greet();
         Ok(core)
+    }
+
+    /// Tells the others that this node is there: the leader, which may have given up on it, answers
+    /// the unasked answer to a heartbeat at once with what is missing here.
+    fn greet(&mut self) {
+        let (id, raft) = (self.settings.id, &self.raft.raft);
+        let (term, commit) = (raft.term, raft.raft_log.committed);
+        let others = self.membership.ids().iter().filter(|other| **other != id);
+        self.effects.extend(others.map(|other| {
+            let mut message = Message { from: id, to: *other, term, commit, ..Message::default() };
+            message.set_msg_type(MessageType::MsgHeartbeatResponse);
+            Effect::Send(message)
+        }));
     }
 
     /// The leader's raft id, 0 when none is known.

@@ -4,7 +4,7 @@
 use std::{
     collections::HashSet,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -14,7 +14,7 @@ use protos::{
     etcdraft::ClusterMetadata,
     orderer::{ConsensusRequest, Refusal},
 };
-use raft::eraftpb::{Message, Snapshot};
+use raft::eraftpb::{Message, MessageType, Snapshot};
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc, oneshot},
     time::{Instant, MissedTickBehavior},
@@ -70,6 +70,14 @@ pub(crate) enum Taken {
     Numbered { origin: u64, message: Numbered, permit: OwnedSemaphorePermit },
 }
 
+/// The ledger reaches the block in a snapshot.
+#[derive(Debug)]
+pub(crate) struct CaughtUp {
+    pub(crate) snapshot: Snapshot,
+    pub(crate) tip: Tip,
+    pub(crate) membership: Membership,
+}
+
 /// What happens less often.
 #[derive(Debug)]
 pub(crate) enum Event {
@@ -77,14 +85,10 @@ pub(crate) enum Event {
     NotForwarded(NotForwarded),
     Refused(Refused),
     Pulled(Arc<channel::block::EncodedBlock>),
-    CaughtUp {
-        snapshot: Snapshot,
-        tip: Tip,
-        membership: Membership,
-    },
+    CaughtUp(Box<CaughtUp>),
     CatchUpFailed(String),
     /// Others have this configuration block.
-    Behind(Snapshot),
+    Behind(Box<Snapshot>),
     /// This node is a consenter under this later raft id, as a message says that was sent to it.
     KnownAs(u64),
     /// This node is no consenter any more, as whoever found out will tell the node.
@@ -92,10 +96,11 @@ pub(crate) enum Event {
     Halt(oneshot::Sender<()>),
 }
 
-/// The receiving ends.
+/// The receiving ends. A queue takes room for tens of items even while it is empty, in every channel: what
+/// is large is boxed.
 pub(crate) struct Inbox {
-    pub(crate) messages: mpsc::Receiver<Incoming>,
-    pub(crate) taken: mpsc::UnboundedReceiver<Taken>,
+    pub(crate) messages: mpsc::Receiver<Box<Incoming>>,
+    pub(crate) taken: mpsc::UnboundedReceiver<Box<Taken>>,
     pub(crate) events: mpsc::UnboundedReceiver<Event>,
 }
 
@@ -113,7 +118,7 @@ enum End {
 
 /// Everything that a chain runs with.
 pub(crate) struct Driver {
-    pub(crate) core: Core,
+    pub(crate) core: Box<Core>,
     pub(crate) disk: Disk,
     pub(crate) state: Arc<ChannelState>,
     pub(crate) shared: Arc<Shared>,
@@ -141,7 +146,7 @@ impl Driver {
 
     async fn run_until_end(&mut self, halts: &mut Vec<oneshot::Sender<()>>) -> End {
         let started = Instant::now();
-        let mut ticker = tokio::time::interval_at(started + self.tick_interval, self.tick_interval);
+        let mut ticker = tokio::time::interval_at(common_tick(started, self.tick_interval), self.tick_interval);
         ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut handover_until = None;
         loop {
@@ -236,16 +241,16 @@ impl Driver {
         self.tell_filters();
     }
 
-    fn message(&mut self, now: Duration, incoming: Incoming) {
-        let Incoming { from, message, active_nodes, counts_submissions } = incoming;
+    fn message(&mut self, now: Duration, incoming: Box<Incoming>) {
+        let Incoming { from, message, active_nodes, counts_submissions } = *incoming;
         self.input(now, Input::Message { message, counts_submissions });
         if let Some(nodes) = active_nodes {
             self.input(now, Input::ActiveNodes { from, nodes });
         }
     }
 
-    fn taken(&mut self, now: Duration, taken: Taken) {
-        let input = match taken {
+    fn taken(&mut self, now: Duration, taken: Box<Taken>) {
+        let input = match *taken {
             Taken::Own(submission, ticket) => Input::Submit(submission, ticket),
             Taken::Numbered { origin, message, permit } => {
                 Input::Numbered { origin, message, permit: Some(permit) }
@@ -265,9 +270,12 @@ impl Driver {
             }
             Event::Refused(Refused { term, sequence, reason }) => Input::Refused { term, sequence, reason },
             Event::Pulled(block) => Input::Pulled(block),
-            Event::CaughtUp { snapshot, tip, membership } => Input::CaughtUp { snapshot, tip, membership },
+            Event::CaughtUp(caught_up) => {
+                let CaughtUp { snapshot, tip, membership } = *caught_up;
+                Input::CaughtUp { snapshot, tip, membership }
+            }
             Event::CatchUpFailed(reason) => return Some(End::Failed(reason)),
-            Event::Behind(snapshot) => Input::Behind(snapshot),
+            Event::Behind(snapshot) => Input::Behind(*snapshot),
             Event::KnownAs(id) => return Some(End::Evicted(Some(id))),
             Event::FoundEvicted => return Some(End::FoundEvicted),
             // Taken care of by the loop.
@@ -280,6 +288,8 @@ impl Driver {
     fn send(&mut self, now: Duration, message: Message) {
         let to = message.to;
         let is_snapshot = is_snapshot(&message);
+        let is_heartbeat =
+            [MessageType::MsgHeartbeat, MessageType::MsgHeartbeatResponse].contains(&message.get_msg_type());
         let report = if self.core.is_leader() { self.core.report_for(to) } else { None };
         let metadata = report.map(|active_nodes| ClusterMetadata { active_nodes }.encode_to_vec());
         let channel = self.state.channel_id();
@@ -290,7 +300,10 @@ impl Driver {
             counts_submissions: true,
             refusals: Vec::new(),
         };
-        let result = self.transport.send_consensus(channel, to, request);
+        let result = match is_heartbeat {
+            true => self.transport.send_heartbeat(channel, to, request),
+            false => self.transport.send_consensus(channel, to, request),
+        };
         let node = self.shared.id;
         let sent = result.is_ok();
         match result {
@@ -390,6 +403,17 @@ impl Driver {
             let _ = switched.await;
         }
     }
+}
+
+/// The first tick after `now`. The channels of a node with the same interval tick at the same moments:
+/// the node wakes once for all of them, and what they send leaves together.
+fn common_tick(now: Instant, interval: Duration) -> Instant {
+    static EPOCH: OnceLock<Instant> = OnceLock::new();
+    let epoch = *EPOCH.get_or_init(|| now);
+    let nanoseconds = interval.as_nanos().max(1);
+    let into_tick = now.saturating_duration_since(epoch).as_nanos() % nanoseconds;
+    // Below an interval of a configuration, which counts nanoseconds in 63 bits.
+    now + Duration::from_nanos(u64::try_from(nanoseconds - into_tick).unwrap_or(u64::MAX))
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

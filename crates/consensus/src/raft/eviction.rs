@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     channel_state::ChannelState,
     replicate::{Keep, newest_config_block, replicate},
-    source::{BlockSources, SourceError},
+    source::{BlockSources, ReplicationOptions, SourceError},
 };
 
 use super::driver::Event;
@@ -42,6 +42,7 @@ pub(crate) struct EvictionCheck {
     /// Cancelled when the chain is ending.
     pub(crate) stopping: CancellationToken,
     pub(crate) node: u64,
+    pub(crate) replication: ReplicationOptions,
     pub(crate) suspicion: Duration,
     pub(crate) own_server_cert_der: Vec<u8>,
 }
@@ -140,7 +141,7 @@ impl EvictionCheck {
         block.parts().into_iter().for_each(|part| data.extend_from_slice(part));
         let snapshot = Snapshot { data: data.into(), ..Snapshot::default() };
         // Without a driver there is nothing to catch up.
-        let _ = self.events.send(Event::Behind(snapshot));
+        let _ = self.events.send(Event::Behind(Box::new(snapshot)));
     }
 
     async fn evicted(mut self, number: Option<u64>) {
@@ -189,7 +190,8 @@ impl EvictionCheck {
             state.append_replicated(block)?;
             Ok(ControlFlow::Continue(()))
         });
-        match replicate(&*source, &mut verifier, last, keep, &CancellationToken::new()).await {
+        let (buffer, cancel) = (self.replication.buffer_bytes, CancellationToken::new());
+        match replicate(&*source, &mut verifier, last, keep, buffer, &cancel).await {
             Ok(()) => self.info(format_args!("Pulled all blocks up to eviction block.")),
             Err(error) => self.info(format_args!("Could not pull all blocks up to eviction block: {error}")),
         }

@@ -120,8 +120,8 @@ pub(crate) struct RaftChain {
     pub(crate) metrics: Arc<dyn Metrics>,
     /// How long it is waited for a leader while there is none.
     pub(crate) patience: Duration,
-    pub(crate) messages: mpsc::Sender<Incoming>,
-    pub(crate) taken: mpsc::UnboundedSender<Taken>,
+    pub(crate) messages: mpsc::Sender<Box<Incoming>>,
+    pub(crate) taken: mpsc::UnboundedSender<Box<Taken>>,
     pub(crate) events: mpsc::UnboundedSender<Event>,
 }
 
@@ -151,7 +151,7 @@ impl RaftChain {
         let permit = room.await.map_err(|_| OrderError::Stopped)?;
         let (sender, receipt) = Receipt::channel();
         let ticket = Ticket { receipt: Some(sender), permit: Some(permit) };
-        self.taken.send(Taken::Own(submission, ticket)).map_err(|_| OrderError::Stopped)?;
+        self.taken.send(Box::new(Taken::Own(submission, ticket))).map_err(|_| OrderError::Stopped)?;
         Ok(receipt)
     }
 }
@@ -231,7 +231,7 @@ impl Chain for RaftChain {
         let incoming =
             Incoming { from: sender, message, active_nodes, counts_submissions: request.counts_submissions };
         // Raft sends again what gets lost.
-        let _ = self.messages.try_send(incoming);
+        let _ = self.messages.try_send(Box::new(incoming));
         Ok(())
     }
 
@@ -260,7 +260,7 @@ impl Chain for RaftChain {
         let (term, sequence, oldest) = (request.term, request.sequence, request.oldest);
         let message = Numbered { submission, term, sequence, oldest };
         self.taken
-            .send(Taken::Numbered { origin: sender, message, permit })
+            .send(Box::new(Taken::Numbered { origin: sender, message, permit }))
             .map_err(|_| OrderError::Stopped.into())
     }
 

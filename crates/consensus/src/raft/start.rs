@@ -15,7 +15,7 @@ use crate::{
     chain::{Chain, OrderError, Submission},
     channel_state::{ChannelError, ChannelState},
     metrics::Metrics,
-    source::BlockSources,
+    source::{BlockSources, ReplicationOptions},
     transport::Transport,
 };
 
@@ -61,6 +61,8 @@ pub struct RaftOptions {
     pub own_server_cert_der: Vec<u8>,
     /// `General.Cluster.RPCTimeout`: how long handing a message to the leader may take.
     pub rpc_timeout: Duration,
+    /// How blocks are pulled that are in no log any more.
+    pub replication: ReplicationOptions,
 }
 
 /// Why a Raft chain can not be started.
@@ -161,6 +163,7 @@ pub fn start(
     let logger = library_logger(&channel, id);
     let core =
         Core::new(start, rules, metrics.clone(), &logger).map_err(|e| StartError::Raft(e.to_string()))?;
+    let core = Box::new(core);
 
     let (messages, messages_in) = mpsc::channel(MESSAGE_QUEUE);
     let (taken, taken_in) = mpsc::unbounded_channel();
@@ -200,6 +203,7 @@ pub fn start(
         has_stopped: shared.watch_stopped(),
         stopping: stopping.clone(),
         node: id,
+        replication: options.replication,
         suspicion,
         own_server_cert_der: options.own_server_cert_der.clone(),
     };
@@ -212,6 +216,7 @@ pub fn start(
             ledger: disk.ledger_idle_probe(),
             events: events.clone(),
             node: id,
+            replication: options.replication,
             stopping,
             running: None,
         },

@@ -18,7 +18,7 @@ use consensus::{
     follower::{self, FollowerParts},
     metrics::NoMetrics,
     raft::{self, RaftOptions},
-    source::{BlockSource, BlockSources, BlockStream, SourceError},
+    source::{BlockSource, BlockSources, BlockStream, ReplicationOptions, SourceError},
     transport::{Peer, Transport, TransportError},
 };
 use protos::{
@@ -207,6 +207,7 @@ impl Network {
             tick_interval_override: None,
             own_server_cert_der: identity.server_cert_der(),
             rpc_timeout: Duration::from_secs(7),
+            replication: ReplicationOptions::default(),
         };
         let wire = Arc::new(Wire { own: id, wires: self.wires.clone() });
         let neighbours = Arc::new(Neighbours { own: id, wires: self.wires.clone() });
@@ -333,6 +334,7 @@ impl Network {
             options: ChannelOptions::default(),
             events: Arc::new(Switches(switch)),
             sources: Arc::new(Neighbours { own: id, wires: self.wires.clone() }),
+            replication: ReplicationOptions::default(),
         })
         .unwrap();
         assert_eq!(

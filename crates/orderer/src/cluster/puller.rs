@@ -3,13 +3,13 @@
 mod endpoints;
 mod seek;
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use channel::{block::EncodedBlock, bundle::Bundle};
 use consensus::source::{BlockSource, BlockSources, BlockStream, SourceError};
-use futures::{StreamExt, future::join_all};
+use futures::{Stream, StreamExt, stream::FuturesUnordered};
 use identity::signing::SigningIdentity;
 use prost::Message;
 use protos::common::Status as BlockStatus;
@@ -84,29 +84,26 @@ struct Answer {
 }
 
 impl Puller {
-    /// Asks every orderer for its newest block. The failures come along.
-    async fn probe_all(&self) -> (Vec<Probed>, Vec<(String, SourceError)>) {
-        let probes = self
-            .endpoints
-            .iter()
-            .map(|endpoint| async { (endpoint.address.clone(), self.probe(endpoint).await) });
-        let mut reached = Vec::new();
-        let mut failed = Vec::new();
-        for (address, outcome) in join_all(probes).await {
-            match outcome {
+    /// Asks every orderer for its newest block, all at once; gives the answers as they come.
+    fn probe_all(&self) -> impl Stream<Item = Result<Probed, (String, SourceError)>> + Send {
+        let mut endpoints: Vec<&Endpoint> = self.endpoints.iter().collect();
+        endpoints.shuffle(&mut rand::rng());
+        let probes = endpoints.into_iter().map(|endpoint| async {
+            let address = endpoint.address.clone();
+            match self.probe(endpoint).await {
                 Ok(probed) => {
                     tracing::debug!(target: "orderer.common.cluster.puller", channel = self.channel_id,
                         "{address} is at block sequence of {}", probed.last_number);
-                    reached.push(probed);
+                    Ok(probed)
                 }
                 Err(error) => {
                     tracing::warn!(target: "orderer.common.cluster.puller", channel = self.channel_id,
                         "Failed probing {address}: {error}");
-                    failed.push((address, error));
+                    Err((address, error))
                 }
             }
-        }
-        (reached, failed)
+        });
+        probes.collect::<FuturesUnordered<_>>()
     }
 
     async fn probe(&self, endpoint: &Endpoint) -> Result<Probed, SourceError> {
@@ -175,24 +172,36 @@ async fn next_block(answers: &mut Streaming<Bytes>) -> Result<Arc<EncodedBlock>,
 #[async_trait]
 impl BlockSource for Puller {
     async fn heights(&self) -> Vec<(String, u64)> {
-        let (reached, _) = self.probe_all().await;
-        let heights: Vec<_> =
-            reached.into_iter().map(|p| (p.endpoint, p.last_number.saturating_add(1))).collect();
+        let reached = self.probe_all().filter_map(|probe| async { probe.ok() });
+        let heights: Vec<_> = reached.map(|p| (p.endpoint, p.last_number.saturating_add(1))).collect().await;
         tracing::debug!(target: "orderer.common.cluster.puller", channel = self.channel_id,
             "Returning the heights of OSNs mapped by endpoints {heights:?}");
         heights
     }
 
     async fn pull(&self, first: u64, last_inclusive: Option<u64>) -> Result<BlockStream, SourceError> {
-        let (mut reached, failed) = self.probe_all().await;
-        reached.shuffle(&mut rand::rng());
-        // Whoever has all that is wanted comes first: what others do not have yet, or never will because
-        // they take no part any more, would be waited for.
+        // The first one that answers and has all that is wanted is asked: nobody waits for those that are
+        // away. What others do not have yet, or never will because they take no part any more, would be
+        // waited for: they come last.
         let wanted = last_inclusive.unwrap_or(first);
-        reached.sort_by_key(|probed| probed.last_number < wanted);
-        let mut tried = Vec::new();
-        for probed in reached {
-            let Probed { endpoint, last_number, connection } = probed;
+        let mut probes = pin!(self.probe_all());
+        let (mut tried, mut failed, mut lacking) = (Vec::new(), Vec::new(), Vec::new());
+        loop {
+            let Probed { endpoint, last_number, connection } = match probes.next().await {
+                Some(Ok(probed)) if probed.last_number < wanted => {
+                    lacking.push(probed);
+                    continue;
+                }
+                Some(Ok(probed)) => probed,
+                Some(Err(failure)) => {
+                    failed.push(failure);
+                    continue;
+                }
+                None => match lacking.pop() {
+                    Some(probed) => probed,
+                    None => break,
+                },
+            };
             if last_number < first {
                 let behind = format!(
                     "minimum requested sequence is {first} but {endpoint} is at sequence {last_number}"

@@ -174,6 +174,7 @@ impl Registrar {
             options: ChannelOptions { check_expiration: self.parts.checks_expiration },
             events: Arc::new(Events(self.me.clone())),
             sources: self.parts.sources.clone(),
+            replication: self.parts.raft.replication,
         })?;
         tracing::info!(target: LOG, "Created and started a follower.Chain for channel {channel_id}");
         self.others.lock().insert(channel_id.to_owned(), Other::Followed(chain));
