@@ -1,6 +1,12 @@
 //! Which consenters a channel has, and which of them a TLS client certificate belongs to.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use arc_swap::ArcSwap;
 use channel::names;
@@ -22,17 +28,43 @@ pub enum MemberError {
     NotAuthorized,
 }
 
+/// Counts the messages of one consenter of one channel: whoever is heard from is there, and serves
+/// the channel.
+#[derive(Debug, Default)]
+pub struct Heard(AtomicU64);
+
+impl Heard {
+    /// How many messages have come so far.
+    pub fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Member {
+    id: u64,
+    heard: Arc<Heard>,
+}
+
+/// A channel's consenters by the public keys of their client certificates.
+type ByKey = Arc<HashMap<Vec<u8>, Member>>;
+
 /// The consenters of every channel, without this node.
 #[derive(Debug, Default)]
 pub struct Members {
-    by_channel: ArcSwap<HashMap<String, HashMap<Vec<u8>, u64>>>,
+    by_channel: ArcSwap<HashMap<String, ByKey>>,
 }
 
 impl Members {
     /// Sets the consenters of a channel. One whose certificate cannot be read is nobody's sender.
     pub fn set(&self, channel: &str, peers: &[Peer]) {
-        let by_key: HashMap<_, _> =
-            peers.iter().filter_map(|peer| Some((public_key(&peer.client_tls_cert_der)?, peer.id))).collect();
+        let before = self.by_channel.load().get(channel).cloned().unwrap_or_default();
+        let member = |peer: &Peer| {
+            let key = public_key(&peer.client_tls_cert_der)?;
+            let heard = before.get(&key).filter(|member| member.id == peer.id).map(|m| m.heard.clone());
+            Some((key, Member { id: peer.id, heard: heard.unwrap_or_default() }))
+        };
+        let by_key: ByKey = Arc::new(peers.iter().filter_map(member).collect());
         self.by_channel.rcu(|all| {
             let mut next = HashMap::clone(all);
             next.insert(channel.to_owned(), by_key.clone());
@@ -49,8 +81,16 @@ impl Members {
         });
     }
 
-    /// The raft id of the consenter that holds this public key. Keys count, not certificates, so
-    /// that a renewed certificate works before the channel's config has it.
+    /// What is heard from a consenter; nothing ever, when its certificate cannot be read.
+    pub fn heard(&self, channel: &str, id: u64) -> Arc<Heard> {
+        let all = self.by_channel.load();
+        let member = all.get(channel).and_then(|by_key| by_key.values().find(|member| member.id == id));
+        member.map(|member| member.heard.clone()).unwrap_or_default()
+    }
+
+    /// The raft id of the consenter that holds this public key, from whom a message has come. Keys
+    /// count, not certificates, so that a renewed certificate works before the channel's config has
+    /// it.
     ///
     /// # Errors
     ///
@@ -59,6 +99,8 @@ impl Members {
         let all: arc_swap::Guard<Arc<_>> = self.by_channel.load();
         let by_key = all.get(channel).ok_or_else(|| MemberError::UnknownChannel(names::shown(channel)))?;
         let key = public_key.ok_or(MemberError::NoCertificate)?;
-        by_key.get(key).copied().ok_or(MemberError::NotAuthorized)
+        let member = by_key.get(key).ok_or(MemberError::NotAuthorized)?;
+        member.heard.0.fetch_add(1, Ordering::Relaxed);
+        Ok(member.id)
     }
 }

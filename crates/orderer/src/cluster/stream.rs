@@ -1,7 +1,8 @@
 //! One outgoing stream: to one consenter, of one channel, for one kind of message.
 //!
 //! It is opened by the first message and closed by the first trouble; the messages that are then
-//! in its queue are lost, as on any network, and the next message after a pause opens it anew.
+//! in its queue are lost, as on any network, and the next message after a pause opens it anew. A
+//! stream that is not used for a while ends in good order: many channels are idle most of the time.
 
 use std::{
     fmt,
@@ -27,6 +28,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{
     connections::{Connections, Destination},
     expiry::ExpiryWatch,
+    members::Heard,
 };
 use crate::{
     grpc::{Connection, Frame, call::MessageLimits},
@@ -39,11 +41,16 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// Longest pause after failures.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
+/// A stream that was not used for so long ends.
+const IDLE_LIMIT: Duration = Duration::from_secs(10);
+
 /// The kinds of messages, each with a stream of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Raft messages.
     Consensus,
+    /// Raft's heartbeats of all channels.
+    Heartbeat,
     /// Transactions on their way to the leader.
     Transaction,
 }
@@ -52,6 +59,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Consensus => "consensus",
+            Self::Heartbeat => "heartbeat",
             Self::Transaction => "transaction",
         })
     }
@@ -85,6 +93,9 @@ struct Shared {
     /// Consenters may send from threads of their own.
     runtime: Handle,
     meters: Meters,
+    heard: Arc<Heard>,
+    /// How often the stream has ended.
+    ends: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -99,16 +110,29 @@ struct Meters {
 enum State {
     Closed {
         until: Instant,
+        /// How many messages had come from the other side then: one more, and it is there again.
+        heard: u64,
         failures: u32,
         reason: String,
     },
     Open {
+        /// How often it had ended before.
+        ends: u64,
         queue: mpsc::Sender<Item>,
         connection: Option<Connection>,
         failures: u32,
         task: AbortOnDropHandle<()>,
     },
     ShutDown,
+}
+
+/// Why a stream is not sent to any more.
+#[derive(Debug, PartialEq, Eq)]
+enum Halt {
+    /// Nobody uses it; it has been ended.
+    Idle,
+    /// The other side does not read.
+    Stalled,
 }
 
 /// A queued message.
@@ -131,6 +155,7 @@ impl OutgoingStream {
         kind: Kind,
         options: StreamOptions,
         connections: Arc<Connections>,
+        heard: Arc<Heard>,
         metrics: &Metrics,
     ) -> Self {
         let destination = Destination::of(peer);
@@ -146,7 +171,7 @@ impl OutgoingStream {
         let capacity = metrics.cluster_comm_egress_queue_capacity.with([&endpoint, &kind_label, channel]);
         // Exact: queues are far shorter than 2^53.
         capacity.set(options.queue_length as f64);
-        let state = State::Closed { until: Instant::now(), failures: 0, reason: String::new() };
+        let state = State::Closed { until: Instant::now(), heard: 0, failures: 0, reason: String::new() };
         Self {
             shared: Arc::new(Shared {
                 channel: channel.to_owned(),
@@ -157,6 +182,8 @@ impl OutgoingStream {
                 connections,
                 runtime: Handle::current(),
                 meters,
+                heard,
+                ends: AtomicU64::new(0),
                 state: Mutex::new(state),
             }),
         }
@@ -169,7 +196,7 @@ impl OutgoingStream {
     ///
     /// When the message cannot go out now.
     pub fn try_send(&self, request: StepRequest) -> Result<(), TransportError> {
-        let queue = self.shared.queue()?;
+        let (ends, queue) = self.shared.queue()?;
         match queue.try_send(Item { request, queued: Instant::now(), written: None }) {
             Ok(()) => {
                 self.shared.show_length(&queue);
@@ -180,7 +207,7 @@ impl OutgoingStream {
                 let Some(connection) = self.shared.connection() else {
                     return Err(self.shared.not_connected("CONNECTING"));
                 };
-                self.shared.close("send queue overflown");
+                self.shared.close(ends, "send queue overflown");
                 // What the stream has handed to HTTP/2 would wait there for the reader.
                 connection.abort();
                 Err(TransportError::Overflow)
@@ -195,12 +222,17 @@ impl OutgoingStream {
     ///
     /// When the stream ended first: then the message was not sent.
     pub async fn send(&self, request: StepRequest) -> Result<(), TransportError> {
-        let queue = self.shared.queue()?;
+        let (_, queue) = self.shared.queue()?;
         let (written, is_written) = oneshot::channel();
         let item = Item { request, queued: Instant::now(), written: Some(written) };
         queue.send(item).await.map_err(|_| self.shared.aborted())?;
         self.shared.show_length(&queue);
         is_written.await.map_err(|_| self.shared.aborted())
+    }
+
+    /// How often the stream has ended: with each end, messages may have been lost.
+    pub fn ends(&self) -> u64 {
+        self.shared.ends.load(Ordering::Acquire)
     }
 
     /// Ends the stream for good, at once.
@@ -219,38 +251,46 @@ impl OutgoingStream {
     }
 }
 
+impl Drop for OutgoingStream {
+    fn drop(&mut self) {
+        self.shut_down();
+    }
+}
+
 impl Shared {
-    /// The queue, opened if it is closed and the pause is over.
-    fn queue(self: &Arc<Self>) -> Result<mpsc::Sender<Item>, TransportError> {
+    /// The queue, opened if it is closed and the pause is over, and how often it had ended before.
+    fn queue(self: &Arc<Self>) -> Result<(u64, mpsc::Sender<Item>), TransportError> {
         let mut state = self.state.lock();
         match &*state {
             State::ShutDown => Err(TransportError::ShutDown),
-            State::Open { queue, .. } => Ok(queue.clone()),
-            State::Closed { until, .. } if Instant::now() < *until => {
+            State::Open { ends, queue, .. } => Ok((*ends, queue.clone())),
+            State::Closed { until, heard, .. }
+                if Instant::now() < *until && *heard == self.heard.count() =>
+            {
                 Err(self.not_connected("TRANSIENT_FAILURE"))
             }
             State::Closed { failures, .. } => {
-                let failures = *failures;
+                let (ends, failures) = (self.ends.load(Ordering::Acquire), *failures);
                 let (queue, items) = mpsc::channel(self.options.queue_length.max(1));
-                let task = self.runtime.spawn(self.clone().run(items));
+                let task = AbortOnDropHandle::new(self.runtime.spawn(self.clone().run(ends, items)));
                 let opened = queue.clone();
-                let task = AbortOnDropHandle::new(task);
-                *state = State::Open { queue, connection: None, failures, task };
-                Ok(opened)
+                *state = State::Open { ends, queue, connection: None, failures, task };
+                Ok((ends, opened))
             }
         }
     }
 
-    async fn run(self: Arc<Self>, items: mpsc::Receiver<Item>) {
+    async fn run(self: Arc<Self>, ends: u64, items: mpsc::Receiver<Item>) {
         let reason = self.carry(items).await;
         tracing::debug!(target: "orderer.common.cluster", channel = self.channel,
             "Stream of {} messages to {}({}) ended: {reason}", self.kind, self.peer.id, self.destination.endpoint());
-        self.close(&reason);
+        self.close(ends, &reason);
     }
 
     /// Connects and sends until something ends it; tells what.
     async fn carry(&self, items: mpsc::Receiver<Item>) -> String {
-        let connection = match self.connections.get(&self.destination).await {
+        // Apart, since a stream that is open has no use for the room that dialing takes.
+        let connection = match Box::pin(self.connections.get(&self.destination)).await {
             Ok(connection) => connection,
             Err(reason) => return reason,
         };
@@ -262,9 +302,13 @@ impl Shared {
         let max_send_bytes = self.options.messages.max_send_bytes;
         let mut calls = connection.clone();
         let call = async { calls.send_all(STEP, body, max_send_bytes).await.message().to_owned() };
+        tokio::pin!(call);
         tokio::select! {
-            reason = call => reason,
-            () = self.stall(&progress) => {
+            reason = &mut call => reason,
+            halt = self.idle_or_stalled(&progress) => {
+                if halt == Halt::Idle {
+                    return call.await;
+                }
                 tracing::warn!(target: "orderer.common.cluster",
                     "Stream to {}({}) was forcibly terminated because timeout ({:?}) expired",
                     self.peer.id, self.destination.endpoint(), self.options.rpc_timeout);
@@ -274,9 +318,9 @@ impl Shared {
         }
     }
 
-    /// Returns when something has waited in the queue for the whole timeout. Looks after the
-    /// server's certificate on the way.
-    async fn stall(&self, progress: &AtomicU64) {
+    /// Returns when the stream has ended because nobody uses it, or when something has waited in the
+    /// queue for the whole timeout. Looks after the server's certificate on the way.
+    async fn idle_or_stalled(&self, progress: &AtomicU64) -> Halt {
         let mut expiry = ExpiryWatch::new(
             &self.peer.server_tls_cert_der,
             self.options.expiration_warning_threshold,
@@ -285,15 +329,44 @@ impl Shared {
             self.channel.clone(),
         );
         let mut seen = (progress.load(Ordering::Relaxed), false);
+        let mut last_used = Instant::now();
         loop {
             expiry.check();
             tokio::time::sleep(self.options.rpc_timeout).await;
             let now = (progress.load(Ordering::Relaxed), self.is_waiting());
+            if now.0 != seen.0 || now.1 {
+                last_used = Instant::now();
+            }
             if seen == now && now.1 {
-                return;
+                return Halt::Stalled;
+            }
+            if last_used.elapsed() >= IDLE_LIMIT && self.end_idle() {
+                return Halt::Idle;
             }
             seen = now;
         }
+    }
+
+    /// Ends the stream if nothing waits in its queue. The request ends with the queue's last sender,
+    /// after all that was sent.
+    fn end_idle(&self) -> bool {
+        let mut state = self.state.lock();
+        let State::Open { queue, .. } = &*state else { return false };
+        if queue.capacity() < queue.max_capacity() {
+            return false;
+        }
+        let closed = State::Closed {
+            until: Instant::now(),
+            heard: self.heard.count(),
+            failures: 0,
+            reason: "not used".to_owned(),
+        };
+        if let State::Open { task, .. } = std::mem::replace(&mut *state, closed) {
+            // It sees the call to its end.
+            drop(task.detach());
+        }
+        self.ends.fetch_add(1, Ordering::AcqRel);
+        true
     }
 
     fn is_waiting(&self) -> bool {
@@ -314,13 +387,18 @@ impl Shared {
         }
     }
 
-    fn close(&self, reason: &str) {
+    /// Closes the stream that was opened after so many ends, unless it has ended already.
+    fn close(&self, after_ends: u64, reason: &str) {
         let mut state = self.state.lock();
-        if let State::Open { failures, .. } = &*state {
+        if let State::Open { failures, ends, .. } = &*state
+            && *ends == after_ends
+        {
             let failures = *failures;
             let pause = FIRST_PAUSE.saturating_mul(1 << failures.min(10)).min(LONGEST_PAUSE);
             let until = Instant::now() + pause;
-            *state = State::Closed { until, failures: failures + 1, reason: reason.to_owned() };
+            let (heard, failures) = (self.heard.count(), failures + 1);
+            *state = State::Closed { until, heard, failures, reason: reason.to_owned() };
+            self.ends.fetch_add(1, Ordering::AcqRel);
         }
         self.meters.queue_length.set(0.0);
     }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{Arc, Weak},
 };
 
 use arc_swap::ArcSwap;
@@ -13,6 +13,7 @@ use protos::orderer::{ConsensusRequest, StepRequest, SubmitRequest, step_request
 
 use super::{
     connections::{Connections, Destination},
+    heartbeats::{self, HeartbeatLane},
     members::Members,
     stream::{Kind, OutgoingStream, StreamOptions},
 };
@@ -35,16 +36,19 @@ pub struct ClusterTransport {
     members: Arc<Members>,
     metrics: Arc<Metrics>,
     channels: ArcSwap<HashMap<String, Arc<Stubs>>>,
-    /// Held while channels are reconfigured.
-    configuring: Mutex<()>,
+    /// The streams that the heartbeats of all channels share. Held while channels are reconfigured.
+    lanes: Mutex<Lanes>,
 }
+
+type Lanes = HashMap<Destination, Weak<OutgoingStream>>;
 
 /// The other consenters of a channel, by raft id.
 type Stubs = HashMap<u64, Arc<Stub>>;
 
-/// Both streams to one consenter of one channel.
+/// The streams to one consenter of one channel.
 struct Stub {
     peer: Peer,
+    heartbeats: HeartbeatLane,
     consensus: OutgoingStream,
     transaction: OutgoingStream,
 }
@@ -62,7 +66,7 @@ impl ClusterTransport {
         let count = metrics.cluster_comm_egress_tls_connection_count.with([]);
         let connections = Arc::new(Connections::new(dialer, roots, count));
         let channels = ArcSwap::default();
-        Self { options, connections, members, metrics, channels, configuring: Mutex::default() }
+        Self { options, connections, members, metrics, channels, lanes: Mutex::default() }
     }
 
     fn stub(&self, channel: &str, id: u64) -> Result<Arc<Stub>, TransportError> {
@@ -73,25 +77,39 @@ impl ClusterTransport {
         stubs.get(&id).cloned().ok_or_else(unknown)
     }
 
-    fn allocate(&self, channel: &str, peer: &Peer) -> Arc<Stub> {
+    fn allocate(&self, channel: &str, peer: &Peer, lanes: &mut Lanes) -> Arc<Stub> {
         tracing::info!(target: "orderer.common.cluster",
             "Allocating a new stub for node {} with endpoint of {}:{} for channel {channel}",
             peer.id, peer.host, peer.port);
-        let stream = |kind| {
-            let options = self.options.streams.clone();
-            OutgoingStream::new(channel, peer, kind, options, self.connections.clone(), &self.metrics)
+        let heard = self.members.heard(channel, peer.id);
+        let stream = |channel: &str, kind, queue_length| {
+            let options = StreamOptions { queue_length, ..self.options.streams.clone() };
+            let connections = self.connections.clone();
+            OutgoingStream::new(channel, peer, kind, options, connections, heard.clone(), &self.metrics)
         };
-        let (consensus, transaction) = (stream(Kind::Consensus), stream(Kind::Transaction));
-        Arc::new(Stub { peer: peer.clone(), consensus, transaction })
+        let length = self.options.streams.queue_length;
+        let (consensus, transaction) =
+            (stream(channel, Kind::Consensus, length), stream(channel, Kind::Transaction, length));
+        let shared = lanes.entry(Destination::of(peer)).or_default();
+        let lane = shared.upgrade().unwrap_or_else(|| {
+            Arc::new(stream(heartbeats::NO_CHANNEL, Kind::Heartbeat, heartbeats::QUEUE_LENGTH))
+        });
+        *shared = Arc::downgrade(&lane);
+        let heartbeats = HeartbeatLane::new(lane, heard.clone());
+        Arc::new(Stub { peer: peer.clone(), heartbeats, consensus, transaction })
     }
 
     /// Replaces a channel's stubs and closes the connections that nobody needs any more.
     fn install(&self, channel: &str, stubs: Option<Stubs>) {
         let mut next = HashMap::clone(&self.channels.load());
-        match stubs {
+        let before = match stubs {
             Some(stubs) => next.insert(channel.to_owned(), Arc::new(stubs)),
             None => next.remove(channel),
         };
+        if before.is_none_or(|stubs| stubs.is_empty()) {
+            self.channels.store(Arc::new(next));
+            return;
+        }
         let stubs = next.values().flat_map(|stubs| stubs.values());
         let wanted: HashSet<_> = stubs.map(|stub| Destination::of(&stub.peer)).collect();
         self.channels.store(Arc::new(next));
@@ -102,7 +120,7 @@ impl ClusterTransport {
 #[async_trait]
 impl Transport for ClusterTransport {
     fn configure(&self, channel: &str, peers: Vec<Peer>) {
-        let _configuring = self.configuring.lock();
+        let mut lanes = self.lanes.lock();
         let nodes: Vec<_> = peers.iter().map(|p| format!("{}={}:{}", p.id, p.host, p.port)).collect();
         tracing::info!(target: "orderer.common.cluster", "Entering, channel: {channel}, nodes: {nodes:?}");
         self.members.set(channel, &peers);
@@ -119,7 +137,7 @@ impl Transport for ClusterTransport {
                             "Deactivating node {} in channel {channel} with endpoint of {}:{} due to TLS certificate change",
                             peer.id, stub.peer.host, stub.peer.port);
                     }
-                    self.allocate(channel, peer)
+                    self.allocate(channel, peer, &mut lanes)
                 }
             };
             stubs.insert(peer.id, stub);
@@ -136,7 +154,9 @@ impl Transport for ClusterTransport {
                 stub.transaction.shut_down();
             }
         }
+        drop(current);
         self.install(channel, Some(stubs));
+        lanes.retain(|_, lane| lane.strong_count() > 0);
         tracing::info!(target: "orderer.common.cluster", "Exiting");
     }
 
@@ -150,6 +170,17 @@ impl Transport for ClusterTransport {
         self.stub(channel, to)?.consensus.try_send(request)
     }
 
+    fn send_heartbeat(
+        &self,
+        channel: &str,
+        to: u64,
+        request: ConsensusRequest,
+    ) -> Result<(), TransportError> {
+        let stub = self.stub(channel, to)?;
+        let request = StepRequest { payload: Some(Payload::ConsensusRequest(request)) };
+        stub.heartbeats.stream().unwrap_or(&stub.consensus).try_send(request)
+    }
+
     async fn send_submit(
         &self,
         channel: &str,
@@ -161,7 +192,7 @@ impl Transport for ClusterTransport {
     }
 
     fn forget(&self, channel: &str) {
-        let _configuring = self.configuring.lock();
+        let mut lanes = self.lanes.lock();
         self.members.forget(channel);
         if let Some(stubs) = self.channels.load().get(channel) {
             for stub in stubs.values() {
@@ -170,5 +201,6 @@ impl Transport for ClusterTransport {
             }
         }
         self.install(channel, None);
+        lanes.retain(|_, lane| lane.strong_count() > 0);
     }
 }

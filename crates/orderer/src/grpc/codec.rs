@@ -55,6 +55,9 @@ impl Frame {
     }
 }
 
+/// What a stream takes for reading before anything has come; more is taken when it is needed.
+const READ_BUFFER_BYTES: usize = 512;
+
 /// Takes messages in as bytes and sends [`Frame`]s.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct BytesCodec;
@@ -103,6 +106,6 @@ impl Decoder for BytesCodec {
     }
 
     fn buffer_settings(&self) -> BufferSettings {
-        BufferSettings::default()
+        BufferSettings::new(READ_BUFFER_BYTES, READ_BUFFER_BYTES)
     }
 }

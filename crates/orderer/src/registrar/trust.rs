@@ -3,7 +3,10 @@
 //! Clients are checked against the roots of all organizations of all channels, other orderers
 //! against those of the orderer organizations (Fabric's `caManager` in `orderer/common/server`).
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use channel::bundle::{Bundle, Organization};
 use parking_lot::Mutex;
@@ -23,8 +26,20 @@ pub struct TrustPools {
 /// Keeps what each channel contributes.
 pub(super) struct Trust {
     pools: TrustPools,
-    channels: Mutex<BTreeMap<String, ChannelRoots>>,
+    contributions: Mutex<Contributions>,
 }
+
+/// What the channels contribute. Most have the same organizations, so the pools change seldom.
+#[derive(Default)]
+struct Contributions {
+    channels: BTreeMap<String, ChannelRoots>,
+    orderers: Counted,
+    members: Counted,
+}
+
+/// Certificates with the number of channels that contribute each.
+#[derive(Default)]
+struct Counted(HashMap<CertificateDer<'static>, usize>);
 
 #[derive(Default, PartialEq)]
 struct ChannelRoots {
@@ -34,7 +49,7 @@ struct ChannelRoots {
 
 impl Trust {
     pub(super) fn new(pools: TrustPools) -> Self {
-        Self { pools, channels: Mutex::default() }
+        Self { pools, contributions: Mutex::default() }
     }
 
     /// Takes the roots of a channel's config in place of what it contributed before.
@@ -47,27 +62,59 @@ impl Trust {
             orderers: orderers.flat_map(roots_of).collect(),
             members: members.flat_map(roots_of).collect(),
         };
-        let mut channels = self.channels.lock();
-        if channels.get(channel_id) != Some(&roots) {
-            channels.insert(channel_id.to_owned(), roots);
-            self.publish(&channels);
+        let mut contributions = self.contributions.lock();
+        if contributions.channels.get(channel_id) != Some(&roots) {
+            self.replace(&mut contributions, channel_id, Some(roots));
         }
     }
 
     /// Drops what a channel contributed.
     pub(super) fn forget(&self, channel_id: &str) {
-        let mut channels = self.channels.lock();
-        if channels.remove(channel_id).is_some() {
-            self.publish(&channels);
-        }
+        self.replace(&mut self.contributions.lock(), channel_id, None);
     }
 
-    fn publish(&self, channels: &BTreeMap<String, ChannelRoots>) {
-        let orderers: Vec<_> = channels.values().flat_map(|c| &c.orderers).cloned().collect();
-        let members = channels.values().flat_map(|c| &c.members).cloned();
-        let everybody: Vec<_> = orderers.iter().cloned().chain(members).collect();
-        self.pools.orderers.replace(&orderers);
-        self.pools.clients.iter().for_each(|pool| pool.replace(&everybody));
+    fn replace(&self, contributions: &mut Contributions, channel_id: &str, roots: Option<ChannelRoots>) {
+        let Contributions { channels, orderers, members } = contributions;
+        let mut has_changed = false;
+        if let Some(roots) = &roots {
+            has_changed |= orderers.add(&roots.orderers) | members.add(&roots.members);
+        }
+        let before = match roots {
+            Some(roots) => channels.insert(channel_id.to_owned(), roots),
+            None => channels.remove(channel_id),
+        };
+        if let Some(before) = before {
+            has_changed |= orderers.subtract(&before.orderers) | members.subtract(&before.members);
+        }
+        if has_changed {
+            let orderers: Vec<_> = orderers.0.keys().cloned().collect();
+            let everybody: Vec<_> = orderers.iter().chain(members.0.keys()).cloned().collect();
+            self.pools.orderers.replace(&orderers);
+            self.pools.clients.iter().for_each(|pool| pool.replace(&everybody));
+        }
+    }
+}
+
+impl Counted {
+    /// Whether one of them is new.
+    fn add(&mut self, certificates: &[CertificateDer<'static>]) -> bool {
+        let before = self.0.len();
+        certificates.iter().for_each(|one| *self.0.entry(one.clone()).or_default() += 1);
+        self.0.len() != before
+    }
+
+    /// Whether one of them is gone.
+    fn subtract(&mut self, certificates: &[CertificateDer<'static>]) -> bool {
+        let before = self.0.len();
+        for certificate in certificates {
+            if let Some(count) = self.0.get_mut(certificate) {
+                *count -= 1;
+                if *count == 0 {
+                    self.0.remove(certificate);
+                }
+            }
+        }
+        self.0.len() != before
     }
 }
 
