@@ -3,10 +3,15 @@
 
 use std::process::ExitCode;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 use orderer::{logging::Logging, node, settings, version};
 use tracing::{error, info, warn};
 
-use crate::failure::{self, Outcome};
+use crate::{
+    failure::{self, Outcome},
+    heap,
+};
 
 /// Logger of Fabric's main program.
 const LOG: &str = "orderer.common.server";
@@ -52,6 +57,16 @@ pub(crate) fn run(arguments: Arguments) -> Outcome {
     }
 }
 
+/// Takes as many descriptors as the administrator allows, as every Go program does: the usual soft limit of
+/// 1,024 is for programs that use `select`, and clients and channels need more.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(reason) = setrlimit(Resource::Nofile, wanted) {
+        warn!(target: LOG, "The limit of open files stays at {:?}: {reason}", limit.current);
+    }
+}
+
 /// What goes wrong from here on goes to the log: nobody sits at a node's terminal.
 fn start() -> Outcome {
     let logging = Logging::from_environment()?;
@@ -70,6 +85,8 @@ fn start() -> Outcome {
         warn!(target: "localconfig", "{warning}");
     }
     info!(target: LOG, "Orderer config values:\n\t{}", loaded.listing.replace('\n', "\n\t"));
+    raise_descriptor_limit();
+    heap::give_memory_back_regularly();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match runtime.block_on(node::run(loaded.settings, logging)) {
         Ok(()) => Ok(ExitCode::SUCCESS),

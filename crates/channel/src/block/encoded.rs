@@ -33,7 +33,10 @@ impl EncodedBlock {
         unsigned.encode_raw(&mut prefix);
         let prefix = prefix.freeze();
 
-        let metadata = block.metadata.unwrap_or_default();
+        // As slices the slots, which are small, would keep all that the block was read from.
+        let slots = block.metadata.unwrap_or_default().metadata;
+        let metadata =
+            BlockMetadata { metadata: slots.iter().map(|slot| Bytes::copy_from_slice(slot)).collect() };
         // Decoding what was just encoded lets the entries share the encoding's memory.
         let block = Block::decode(prefix.clone()).unwrap_or(unsigned);
         Self::assemble(block, prefix, metadata)

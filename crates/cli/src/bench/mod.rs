@@ -1,10 +1,13 @@
 //! `causeway bench`: measures an ordering service from the outside.
 
+mod catchup;
+mod idle;
 mod load;
 mod order;
 mod prepare;
 mod receive;
 mod report;
+mod trial;
 mod usage;
 
 use crate::failure::Outcome;
@@ -20,10 +23,14 @@ pub(crate) struct Arguments {
 #[derive(clap::Subcommand)]
 enum What {
     Order(order::Arguments),
+    Idle(idle::Arguments),
+    Catchup(catchup::Arguments),
 }
 
 pub(crate) fn run(arguments: Arguments) -> Outcome {
     match arguments.what {
         What::Order(arguments) => order::run(arguments),
+        What::Idle(arguments) => idle::run(arguments),
+        What::Catchup(arguments) => catchup::run(arguments),
     }
 }

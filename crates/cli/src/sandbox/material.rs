@@ -84,15 +84,32 @@ pub fn generate(layout: &Layout) -> Result<(), MaterialError> {
     let client = Member { name: "User1@client.sandbox", role: Role::Client, hosts: &[] };
     clients.issuers(&tls).enrol(&root.folder("client")?, &client, None)?;
 
-    let mut consenters = Vec::new();
     for node in &layout.nodes {
         let folder = root.folder(&node.name)?;
         let hosts = [HOST.to_owned(), "localhost".to_owned(), node.name.clone()];
         let name = format!("{}.orderer.sandbox", node.name);
         let member = Member { name: &name, role: Role::Orderer, hosts: &hosts };
-        let enrolled = orderers.issuers(&tls).enrol(&folder, &member, None)?;
-        let certificate = Bytes::from(enrolled.tls_certificate);
+        orderers.issuers(&tls).enrol(&folder, &member, None)?;
         folder.write("orderer.yaml", settings::text(&folder, node).as_bytes())?;
+    }
+    root.write("tls-ca.pem", tls.certificate().as_bytes())?;
+    let block = genesis_block(layout, &layout.channel)?;
+    Ok(root.write(&format!("{}.block", layout.channel), &block)?)
+}
+
+/// The genesis block of a channel with all nodes of `layout`, whose other material was generated
+/// before: a network may have many channels.
+pub fn genesis_block(layout: &Layout, channel: &str) -> Result<Vec<u8>, MaterialError> {
+    let root = Folder::create(&layout.root)?;
+    let now_unix = now_unix();
+    let tls = authority(&root.folder("tls-ca")?, "tlsca.sandbox", "sandbox", now_unix)?;
+    let orderers = Org::open(&root, "orderer-org", ORDERER_MSPID, "orderer.sandbox", now_unix)?;
+    let clients = Org::open(&root, "client-org", CLIENT_MSPID, "client.sandbox", now_unix)?;
+    let mut consenters = Vec::new();
+    for node in &layout.nodes {
+        let path = layout.node_dir(node).join("tls").join("server.crt");
+        let certificate = fs::read(&path).map_err(|source| FileError::Io { path, source })?;
+        let certificate = Bytes::from(certificate);
         consenters.push(Consenter {
             host: HOST.to_owned(),
             port: node.port.into(),
@@ -100,12 +117,9 @@ pub fn generate(layout: &Layout) -> Result<(), MaterialError> {
             server_tls_cert: certificate,
         });
     }
-
-    let description = channel_description(layout, consenters, &orderers, &clients, &tls)?;
+    let description = channel_description(layout, channel, consenters, &orderers, &clients, &tls)?;
     let nonce = Bytes::from(rand::random::<[u8; 24]>().to_vec());
-    let block = description.block(now_unix, nonce)?;
-    root.write(&format!("{}.block", layout.channel), &block.encode_to_vec())?;
-    Ok(root.write("tls-ca.pem", tls.certificate().as_bytes())?)
+    Ok(description.block(now_unix, nonce)?.encode_to_vec())
 }
 
 /// A directory may be new, empty, or hold (part of) a sandbox.
@@ -212,6 +226,7 @@ impl Org {
 
 fn channel_description(
     layout: &Layout,
+    channel: &str,
     consenters: Vec<Consenter>,
     orderers: &Org,
     clients: &Org,
@@ -225,5 +240,5 @@ fn channel_description(
         ..OrdererSection::new(consensus, vec![orderer_organization])
     };
     let application = ApplicationSection::new(vec![clients.describe(tls)?]);
-    Ok(GenesisDescription::application_channel(&layout.channel, orderer, application))
+    Ok(GenesisDescription::application_channel(channel, orderer, application))
 }

@@ -5,7 +5,7 @@ pub(crate) mod child;
 pub mod layout;
 pub mod material;
 mod network;
-mod nodes;
+pub(crate) mod nodes;
 mod story;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
@@ -18,7 +18,7 @@ use tokio::{
 use self::{
     layout::Layout,
     network::Network,
-    nodes::{Processes, check_ports},
+    nodes::{Processes, Program, check_ports},
     story::Story,
 };
 use crate::failure::{Failure, Outcome, because};
@@ -86,7 +86,7 @@ async fn sandbox(arguments: Arguments) -> Outcome {
     }
     story.prepared(&layout, fresh);
 
-    let mut processes = Processes::start(&layout)?;
+    let mut processes = Processes::start(&layout, &Program::Own)?;
     let outcome = tokio::select! {
         outcome = live(&arguments, &layout, &mut processes, &story) => outcome,
         () = stop.wait() => Ok(ExitCode::SUCCESS),

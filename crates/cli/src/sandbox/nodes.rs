@@ -56,6 +56,15 @@ pub(crate) fn check_ports(layout: &Layout, fresh: bool) -> Result<(), NodesError
     Ok(())
 }
 
+/// What runs as a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Program {
+    /// This program.
+    Own,
+    /// Another orderer that reads `orderer.yaml` from `FABRIC_CFG_PATH`.
+    Other(PathBuf),
+}
+
 /// A node's process.
 pub(crate) struct Process {
     name: String,
@@ -69,8 +78,28 @@ pub(crate) struct Processes(Vec<Process>);
 
 impl Processes {
     /// Starts every node as a process of its own, its output appended to its log.
-    pub(crate) fn start(layout: &Layout) -> Result<Self, NodesError> {
-        layout.nodes.iter().map(|node| Process::start(layout, node)).collect::<Result<_, _>>().map(Self)
+    pub(crate) fn start(layout: &Layout, program: &Program) -> Result<Self, NodesError> {
+        let start = |node| Process::start(layout, node, program);
+        layout.nodes.iter().map(start).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Starts one of them anew, which was killed.
+    pub(crate) fn restart(
+        &mut self,
+        index: usize,
+        layout: &Layout,
+        program: &Program,
+    ) -> Result<(), NodesError> {
+        self.0[index] = Process::start(layout, &layout.nodes[index], program)?;
+        Ok(())
+    }
+
+    /// `kill -9` for one of them.
+    pub(crate) async fn kill(&mut self, index: usize) {
+        let process = &mut self.0[index];
+        process.reported = true;
+        // It may have ended by itself just now.
+        let _ = process.child.kill().await;
     }
 
     /// The process ids of those that run, in the order of the nodes.
@@ -114,7 +143,7 @@ impl Processes {
 }
 
 impl Process {
-    fn start(layout: &Layout, node: &Node) -> Result<Self, NodesError> {
+    fn start(layout: &Layout, node: &Node, program: &Program) -> Result<Self, NodesError> {
         let log = layout.node_log(node);
         let open = || {
             OpenOptions::new()
@@ -126,8 +155,14 @@ impl Process {
         let (output, errors): (File, File) =
             open().map_err(|source| NodesError::Log { path: log.clone(), source })?;
         let start = || {
-            Command::new(std::env::current_exe()?)
-                .arg("sandbox-node")
+            let mut command = match program {
+                Program::Own => Command::new(std::env::current_exe()?),
+                Program::Other(path) => Command::new(path),
+            };
+            if *program == Program::Own {
+                command.arg("sandbox-node");
+            }
+            command
                 .env("FABRIC_CFG_PATH", fs::canonicalize(layout.node_dir(node))?)
                 // Held open for as long as the sandbox lives: a node whose sandbox is gone stops.
                 .stdin(Stdio::piped())
