@@ -91,13 +91,13 @@ impl Issuers<'_> {
         self.list_admin(&msp, admin.unwrap_or(&own))?;
 
         let name = member.role.tls_name();
-        let tls_certificate = folder.folder("tls")?.ensure_key_pair(
+        folder.folder("tls")?.ensure_key_pair(
             &format!("{name}.crt"),
             &format!("{name}.key"),
             ("ca.crt", tls_ca.certificate()),
             || tls_ca.ca.issue_tls(member.name, member.hosts, tls_ca.validity),
         )?;
-        Ok(Enrolled { identity: own, tls_certificate })
+        Ok(Enrolled { identity: own })
     }
 
     /// Lists the administrator in an MSP directory, in the place of those who are; nothing with NodeOUs.
@@ -128,8 +128,6 @@ impl Issuers<'_> {
 pub(crate) struct Enrolled {
     /// The certificate of its identity.
     pub(crate) identity: AdminCertificate,
-    /// Its TLS certificate, PEM.
-    pub(crate) tls_certificate: String,
 }
 
 /// `config.yaml` of an MSP directory: the organizational unit of a certificate tells its role.
