@@ -245,7 +245,8 @@ impl Follower {
     /// consenter; gives up when nothing has come for too many attempts.
     async fn pull_up_to(&mut self, last: u64, stopping: &CancellationToken) -> Result<(), PullError> {
         let is_onboarding = self.join_number.is_some_and(|number| last <= number);
-        let ReplicationOptions { buffer_bytes, retry_timeout, max_retries, .. } = self.shared.parts.replication;
+        let ReplicationOptions { buffer_bytes, retry_timeout, max_retries, .. } =
+            self.shared.parts.replication;
         let mut pauses = Pauses::new(FIRST_RETRY, retry_timeout);
         let mut failures = 0;
         while self.verifier.next_number() <= last {

@@ -192,7 +192,8 @@ async fn order(arguments: &Arguments, trial: &Trial, leader: usize) -> Result<()
 async fn settled_height(trial: &Trial, node: usize) -> Result<u64, Failure> {
     let mut last = (0, Instant::now());
     loop {
-        let height = height(trial, node).await.ok_or_else(|| because("the leader's metrics tell no height"))?;
+        let height =
+            height(trial, node).await.ok_or_else(|| because("the leader's metrics tell no height"))?;
         if height != last.0 {
             last = (height, Instant::now());
         } else if last.1.elapsed() >= QUIET {

@@ -83,8 +83,7 @@ pub(super) struct Trial {
 impl Trial {
     fn new(directory: TempDir, base_port: u16, program: Program) -> Result<Self, Failure> {
         let too_high = || because("the ports of the nodes would be above 65535; lower --base-port");
-        let layout =
-            Layout::new(directory.path(), "bench", NODES as u16, base_port).ok_or_else(too_high)?;
+        let layout = Layout::new(directory.path(), "bench", NODES as u16, base_port).ok_or_else(too_high)?;
         check_ports(&layout, true)?;
         material::generate(&layout)?;
         let load = |certificate: &Path, key: &Path| {
@@ -187,23 +186,22 @@ impl Trial {
     }
 
     /// Waits until so many channels have a leader.
-    pub(super) async fn wait_for_leaders(
-        &mut self,
-        channels: usize,
-        limit: Duration,
-    ) -> Result<(), Failure> {
+    pub(super) async fn wait_for_leaders(&mut self, channels: usize, limit: Duration) -> Result<(), Failure> {
         let deadline = tokio::time::Instant::now() + limit;
         loop {
             if let Some(death) = self.processes.as_mut().and_then(Processes::newly_dead) {
                 return Err(death.into());
             }
             let metrics = join_all((0..NODES).map(|node| self.metrics(node))).await;
-            let led = metrics.iter().flatten().map(|text| operations::led_channels(text).count()).sum::<usize>();
+            let led =
+                metrics.iter().flatten().map(|text| operations::led_channels(text).count()).sum::<usize>();
             if led >= channels {
                 return Ok(());
             }
             if tokio::time::Instant::now() >= deadline {
-                return Err(because(format!("only {led} of {channels} channels have a leader after {limit:?}")));
+                return Err(because(format!(
+                    "only {led} of {channels} channels have a leader after {limit:?}"
+                )));
             }
             sleep(POLL).await;
         }

@@ -55,9 +55,7 @@ impl CatchUp {
         self.running = Some(tokio::spawn(async move {
             let events = job.events.clone();
             let event = match job.run(&snapshot, membership, &stopping).await {
-                Ok((tip, membership)) => {
-                    Event::CaughtUp(Box::new(CaughtUp { snapshot, tip, membership }))
-                }
+                Ok((tip, membership)) => Event::CaughtUp(Box::new(CaughtUp { snapshot, tip, membership })),
                 Err(PullError::Stopping) => return,
                 Err(error) => {
                     let metadata = snapshot.get_metadata();
@@ -119,7 +117,16 @@ impl Job {
             let before = verifier.next_number();
             let source = self.sources.for_channel(self.state.channel_id(), &self.state.bundle());
             let buffer = self.replication.buffer_bytes;
-            let pause = match replicate(&*source, &mut verifier, last, self.keep(&membership), buffer, stopping).await {
+            let pause = match replicate(
+                &*source,
+                &mut verifier,
+                last,
+                self.keep(&membership),
+                buffer,
+                stopping,
+            )
+            .await
+            {
                 Ok(()) => break,
                 Err(error @ (PullError::Keep(_) | PullError::Stopping)) => return Err(error),
                 Err(error) => {

@@ -146,7 +146,8 @@ impl Driver {
 
     async fn run_until_end(&mut self, halts: &mut Vec<oneshot::Sender<()>>) -> End {
         let started = Instant::now();
-        let mut ticker = tokio::time::interval_at(common_tick(started, self.tick_interval), self.tick_interval);
+        let mut ticker =
+            tokio::time::interval_at(common_tick(started, self.tick_interval), self.tick_interval);
         ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut handover_until = None;
         loop {

@@ -264,9 +264,7 @@ impl Shared {
         match &*state {
             State::ShutDown => Err(TransportError::ShutDown),
             State::Open { ends, queue, .. } => Ok((*ends, queue.clone())),
-            State::Closed { until, heard, .. }
-                if Instant::now() < *until && *heard == self.heard.count() =>
-            {
+            State::Closed { until, heard, .. } if Instant::now() < *until && *heard == self.heard.count() => {
                 Err(self.not_connected("TRANSIENT_FAILURE"))
             }
             State::Closed { failures, .. } => {

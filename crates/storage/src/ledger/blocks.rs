@@ -310,7 +310,8 @@ impl Ledger {
         let file = Arc::new(files::open_for_append(&self.directory, appender.number)?);
         let (found, left) = (files::size_of(&file, &path)?, appender.size);
         if found != left {
-            let text = format!("it has {found} bytes and was left with {left}: another program has changed it");
+            let text =
+                format!("it has {found} bytes and was left with {left}: another program has changed it");
             return Err(FileError::new("append to", path, io::Error::new(io::ErrorKind::InvalidData, text)));
         }
         appender.file = Some(file.clone());
