@@ -64,14 +64,26 @@ _causeway() {
             causeway,write-documents)
                 cmd="causeway__subcmd__write__subcmd__documents"
                 ;;
+            causeway__subcmd__bench,catchup)
+                cmd="causeway__subcmd__bench__subcmd__catchup"
+                ;;
             causeway__subcmd__bench,help)
                 cmd="causeway__subcmd__bench__subcmd__help"
+                ;;
+            causeway__subcmd__bench,idle)
+                cmd="causeway__subcmd__bench__subcmd__idle"
                 ;;
             causeway__subcmd__bench,order)
                 cmd="causeway__subcmd__bench__subcmd__order"
                 ;;
+            causeway__subcmd__bench__subcmd__help,catchup)
+                cmd="causeway__subcmd__bench__subcmd__help__subcmd__catchup"
+                ;;
             causeway__subcmd__bench__subcmd__help,help)
                 cmd="causeway__subcmd__bench__subcmd__help__subcmd__help"
+                ;;
+            causeway__subcmd__bench__subcmd__help,idle)
+                cmd="causeway__subcmd__bench__subcmd__help__subcmd__idle"
                 ;;
             causeway__subcmd__bench__subcmd__help,order)
                 cmd="causeway__subcmd__bench__subcmd__help__subcmd__order"
@@ -256,6 +268,12 @@ _causeway() {
             causeway__subcmd__help,write-documents)
                 cmd="causeway__subcmd__help__subcmd__write__subcmd__documents"
                 ;;
+            causeway__subcmd__help__subcmd__bench,catchup)
+                cmd="causeway__subcmd__help__subcmd__bench__subcmd__catchup"
+                ;;
+            causeway__subcmd__help__subcmd__bench,idle)
+                cmd="causeway__subcmd__help__subcmd__bench__subcmd__idle"
+                ;;
             causeway__subcmd__help__subcmd__bench,order)
                 cmd="causeway__subcmd__help__subcmd__bench__subcmd__order"
                 ;;
@@ -412,7 +430,7 @@ _causeway() {
             return 0
             ;;
         causeway__subcmd__bench)
-            opts="-h --help order help"
+            opts="-h --help order idle catchup help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -425,9 +443,69 @@ _causeway() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        causeway__subcmd__bench__subcmd__help)
-            opts="order help"
+        causeway__subcmd__bench__subcmd__catchup)
+            opts="-n -h --transactions --size --timeout --orderer --against --dir --base-port --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --transactions)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --orderer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --against)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --base-port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        causeway__subcmd__bench__subcmd__help)
+            opts="order idle catchup help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        causeway__subcmd__bench__subcmd__help__subcmd__catchup)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -453,6 +531,20 @@ _causeway() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        causeway__subcmd__bench__subcmd__help__subcmd__idle)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         causeway__subcmd__bench__subcmd__help__subcmd__order)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
@@ -460,6 +552,52 @@ _causeway() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        causeway__subcmd__bench__subcmd__idle)
+            opts="-n -h --channels --duration --settle --orderer --against --dir --base-port --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --channels)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --duration)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --settle)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --orderer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --against)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --base-port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2098,8 +2236,36 @@ _causeway() {
             return 0
             ;;
         causeway__subcmd__help__subcmd__bench)
-            opts="order"
+            opts="order idle catchup"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        causeway__subcmd__help__subcmd__bench__subcmd__catchup)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        causeway__subcmd__help__subcmd__bench__subcmd__idle)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -2700,13 +2866,17 @@ _causeway() {
             return 0
             ;;
         causeway__subcmd__inspect)
-            opts="-o -c -h --fetch --json --sandbox --orderers --orderer --channelID --channel --msp-dir --mspid --cafile --tls-ca --client-cert --client-key --tls-server-name --help"
+            opts="-o -c -h --fetch --output --json --sandbox --orderers --orderer --channelID --channel --msp-dir --mspid --cafile --tls-ca --client-cert --client-key --tls-server-name --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --fetch)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

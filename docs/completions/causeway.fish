@@ -74,6 +74,7 @@ complete -c causeway -n "__fish_causeway_using_subcommand watch" -l timeout -d '
 complete -c causeway -n "__fish_causeway_using_subcommand watch" -l json -d 'Print one JSON object a block'
 complete -c causeway -n "__fish_causeway_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c causeway -n "__fish_causeway_using_subcommand inspect" -l fetch -d 'Fetch a block from an orderer: newest, oldest, a number, or config (the config block in force)' -r
+complete -c causeway -n "__fish_causeway_using_subcommand inspect" -l output -d 'Write the fetched block to a file, as `peer channel fetch` does; for joining a node, say' -r -F
 complete -c causeway -n "__fish_causeway_using_subcommand inspect" -l sandbox -d 'Take all of the following from a sandbox (default: ./sandbox, if it is there and no --orderer is given)' -r -F
 complete -c causeway -n "__fish_causeway_using_subcommand inspect" -s o -l orderer -l orderers -d 'Orderers; may be given several times or as a list with commas' -r
 complete -c causeway -n "__fish_causeway_using_subcommand inspect" -s c -l channel -l channelID -d 'The channel' -r
@@ -272,9 +273,11 @@ complete -c causeway -n "__fish_causeway_using_subcommand config; and __fish_see
 complete -c causeway -n "__fish_causeway_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "add-org" -d 'Add an organisation to a channel'
 complete -c causeway -n "__fish_causeway_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "maintenance" -d 'Enter or leave maintenance mode'
 complete -c causeway -n "__fish_causeway_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c causeway -n "__fish_causeway_using_subcommand bench; and not __fish_seen_subcommand_from order help" -s h -l help -d 'Print help'
-complete -c causeway -n "__fish_causeway_using_subcommand bench; and not __fish_seen_subcommand_from order help" -f -a "order" -d 'Measure how fast transactions get into blocks'
-complete -c causeway -n "__fish_causeway_using_subcommand bench; and not __fish_seen_subcommand_from order help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c causeway -n "__fish_causeway_using_subcommand bench; and not __fish_seen_subcommand_from order idle catchup help" -s h -l help -d 'Print help'
+complete -c causeway -n "__fish_causeway_using_subcommand bench; and not __fish_seen_subcommand_from order idle catchup help" -f -a "order" -d 'Measure how fast transactions get into blocks'
+complete -c causeway -n "__fish_causeway_using_subcommand bench; and not __fish_seen_subcommand_from order idle catchup help" -f -a "idle" -d 'Measure what idle channels cost'
+complete -c causeway -n "__fish_causeway_using_subcommand bench; and not __fish_seen_subcommand_from order idle catchup help" -f -a "catchup" -d 'Measure how soon a node is back that was away'
+complete -c causeway -n "__fish_causeway_using_subcommand bench; and not __fish_seen_subcommand_from order idle catchup help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c causeway -n "__fish_causeway_using_subcommand bench; and __fish_seen_subcommand_from order" -l sandbox -d 'Take all of the following from a sandbox (default: ./sandbox, if it is there and no --orderer is given)' -r -F
 complete -c causeway -n "__fish_causeway_using_subcommand bench; and __fish_seen_subcommand_from order" -s o -l orderer -l orderers -d 'Orderers; may be given several times or as a list with commas' -r
 complete -c causeway -n "__fish_causeway_using_subcommand bench; and __fish_seen_subcommand_from order" -s c -l channel -l channelID -d 'The channel' -r
@@ -299,7 +302,27 @@ complete -c causeway -n "__fish_causeway_using_subcommand bench; and __fish_seen
 complete -c causeway -n "__fish_causeway_using_subcommand bench; and __fish_seen_subcommand_from order" -l spread -d 'Send to all orderers (default: to the leader only)'
 complete -c causeway -n "__fish_causeway_using_subcommand bench; and __fish_seen_subcommand_from order" -l json -d 'Print the figures as one JSON object'
 complete -c causeway -n "__fish_causeway_using_subcommand bench; and __fish_seen_subcommand_from order" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c causeway -n "__fish_causeway_using_subcommand bench; and __fish_seen_subcommand_from idle" -s n -l channels -d 'Number of channels' -r
+complete -c causeway -n "__fish_causeway_using_subcommand bench; and __fish_seen_subcommand_from idle" -l duration -d 'How long the idle nodes are watched' -r
+complete -c causeway -n "__fish_causeway_using_subcommand bench; and __fish_seen_subcommand_from idle" -l settle -d 'How long the nodes may settle before' -r
+complete -c causeway -n "__fish_causeway_using_subcommand bench; and __fish_seen_subcommand_from idle" -l orderer -d 'Measure this orderer instead of this program; it must read Fabric\'s orderer.yaml' -r -F
+complete -c causeway -n "__fish_causeway_using_subcommand bench; and __fish_seen_subcommand_from idle" -l against -d 'Measure this orderer afterwards in the same way, and tell the ratios' -r -F
+complete -c causeway -n "__fish_causeway_using_subcommand bench; and __fish_seen_subcommand_from idle" -l dir -d 'Where the nodes keep their things for the time; needs room for what is ordered (default: the system\'s temporary directory)' -r -F
+complete -c causeway -n "__fish_causeway_using_subcommand bench; and __fish_seen_subcommand_from idle" -l base-port -d 'First port of the first node' -r
+complete -c causeway -n "__fish_causeway_using_subcommand bench; and __fish_seen_subcommand_from idle" -l json -d 'Print the figures as one JSON object'
+complete -c causeway -n "__fish_causeway_using_subcommand bench; and __fish_seen_subcommand_from idle" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c causeway -n "__fish_causeway_using_subcommand bench; and __fish_seen_subcommand_from catchup" -s n -l transactions -d 'Transactions that the node misses' -r
+complete -c causeway -n "__fish_causeway_using_subcommand bench; and __fish_seen_subcommand_from catchup" -l size -d 'Content of a transaction; headers, certificate and signature come on top' -r
+complete -c causeway -n "__fish_causeway_using_subcommand bench; and __fish_seen_subcommand_from catchup" -l timeout -d 'Give up when the node is not back after this time' -r
+complete -c causeway -n "__fish_causeway_using_subcommand bench; and __fish_seen_subcommand_from catchup" -l orderer -d 'Measure this orderer instead of this program; it must read Fabric\'s orderer.yaml' -r -F
+complete -c causeway -n "__fish_causeway_using_subcommand bench; and __fish_seen_subcommand_from catchup" -l against -d 'Measure this orderer afterwards in the same way, and tell the ratios' -r -F
+complete -c causeway -n "__fish_causeway_using_subcommand bench; and __fish_seen_subcommand_from catchup" -l dir -d 'Where the nodes keep their things for the time; needs room for what is ordered (default: the system\'s temporary directory)' -r -F
+complete -c causeway -n "__fish_causeway_using_subcommand bench; and __fish_seen_subcommand_from catchup" -l base-port -d 'First port of the first node' -r
+complete -c causeway -n "__fish_causeway_using_subcommand bench; and __fish_seen_subcommand_from catchup" -l json -d 'Print the figures as one JSON object'
+complete -c causeway -n "__fish_causeway_using_subcommand bench; and __fish_seen_subcommand_from catchup" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c causeway -n "__fish_causeway_using_subcommand bench; and __fish_seen_subcommand_from help" -f -a "order" -d 'Measure how fast transactions get into blocks'
+complete -c causeway -n "__fish_causeway_using_subcommand bench; and __fish_seen_subcommand_from help" -f -a "idle" -d 'Measure what idle channels cost'
+complete -c causeway -n "__fish_causeway_using_subcommand bench; and __fish_seen_subcommand_from help" -f -a "catchup" -d 'Measure how soon a node is back that was away'
 complete -c causeway -n "__fish_causeway_using_subcommand bench; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c causeway -n "__fish_causeway_using_subcommand sandbox" -l nodes -d 'Number of nodes (default: 3)' -r
 complete -c causeway -n "__fish_causeway_using_subcommand sandbox" -s c -l channel -d 'The channel (default: sandbox)' -r
@@ -352,7 +375,7 @@ complete -c causeway -n "__fish_causeway_using_subcommand configtxgen" -l inspec
 complete -c causeway -n "__fish_causeway_using_subcommand configtxgen" -l inspectChannelCreateTx -d 'Print the channel creation transaction in this file as JSON' -r
 complete -c causeway -n "__fish_causeway_using_subcommand configtxgen" -l printOrg -d 'Print an organization of configtx.yaml as JSON, to be added to a channel\'s config' -r
 complete -c causeway -n "__fish_causeway_using_subcommand configtxgen" -l version -d 'Print the version'
-complete -c causeway -n "__fish_causeway_using_subcommand configtxgen" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c causeway -n "__fish_causeway_using_subcommand configtxgen" -s h -l help -d 'Print this page'
 complete -c causeway -n "__fish_causeway_using_subcommand configtxlator; and not __fish_seen_subcommand_from start proto_encode proto_decode compute_update version help" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c causeway -n "__fish_causeway_using_subcommand configtxlator; and not __fish_seen_subcommand_from start proto_encode proto_decode compute_update version help" -f -a "start" -d 'Serve the translations over HTTP, to whoever can connect'
 complete -c causeway -n "__fish_causeway_using_subcommand configtxlator; and not __fish_seen_subcommand_from start proto_encode proto_decode compute_update version help" -f -a "proto_encode" -d 'Turn JSON into a message'
@@ -431,6 +454,8 @@ complete -c causeway -n "__fish_causeway_using_subcommand help; and __fish_seen_
 complete -c causeway -n "__fish_causeway_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "add-org" -d 'Add an organisation to a channel'
 complete -c causeway -n "__fish_causeway_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "maintenance" -d 'Enter or leave maintenance mode'
 complete -c causeway -n "__fish_causeway_using_subcommand help; and __fish_seen_subcommand_from bench" -f -a "order" -d 'Measure how fast transactions get into blocks'
+complete -c causeway -n "__fish_causeway_using_subcommand help; and __fish_seen_subcommand_from bench" -f -a "idle" -d 'Measure what idle channels cost'
+complete -c causeway -n "__fish_causeway_using_subcommand help; and __fish_seen_subcommand_from bench" -f -a "catchup" -d 'Measure how soon a node is back that was away'
 complete -c causeway -n "__fish_causeway_using_subcommand help; and __fish_seen_subcommand_from orderer" -f -a "start" -d 'Start the node (default)'
 complete -c causeway -n "__fish_causeway_using_subcommand help; and __fish_seen_subcommand_from orderer" -f -a "version" -d 'Show version information'
 complete -c causeway -n "__fish_causeway_using_subcommand help; and __fish_seen_subcommand_from orderer" -f -a "help" -d 'Show this help'

@@ -10,4 +10,4 @@ complete -c configtxgen -l inspectBlock -d 'Print the block in this file as JSON
 complete -c configtxgen -l inspectChannelCreateTx -d 'Print the channel creation transaction in this file as JSON' -r
 complete -c configtxgen -l printOrg -d 'Print an organization of configtx.yaml as JSON, to be added to a channel\'s config' -r
 complete -c configtxgen -l version -d 'Print the version'
-complete -c configtxgen -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c configtxgen -s h -l help -d 'Print this page'
