@@ -136,7 +136,7 @@ fn settings_that_cannot_be_read_are_named_with_their_line() {
     }
     let said =
         place.failure("a bad override", &place.settings, &[("ORDERER_GENERAL_LISTENPORT", "no".to_owned())]);
-    check("a bad override", &said, &["failed to parse config", "'General.ListenPort' (environment)"]);
+    check("a bad override", &said, &["failed to parse config", "'General.ListenPort'", "(environment)"]);
     fs::remove_file(place.directory.join("orderer.yaml")).unwrap();
     fs::create_dir(place.directory.join("orderer.yaml")).unwrap();
     let mut node = place.node(&[]);
