@@ -22,14 +22,14 @@ pub(crate) struct Arguments {
 
 #[derive(clap::Subcommand)]
 enum What {
-    Order(order::Arguments),
+    Order(Box<order::Arguments>),
     Idle(idle::Arguments),
     Catchup(catchup::Arguments),
 }
 
 pub(crate) fn run(arguments: Arguments) -> Outcome {
     match arguments.what {
-        What::Order(arguments) => order::run(arguments),
+        What::Order(arguments) => order::run(*arguments),
         What::Idle(arguments) => idle::run(arguments),
         What::Catchup(arguments) => catchup::run(arguments),
     }

@@ -166,7 +166,7 @@ impl Driver {
             tokio::select! {
                 _ = ticker.tick() => self.tick(started.elapsed()),
                 Some(message) = self.inbox.messages.recv() => self.message(started.elapsed(), message),
-                Some(taken) = self.inbox.taken.recv() => self.taken(started.elapsed(), taken),
+                Some(taken) = self.inbox.taken.recv() => self.taken(started.elapsed(), *taken),
                 received = self.inbox.events.recv() => event = received,
                 () = alarm, if deadline.is_some() => {}
             }
@@ -178,7 +178,7 @@ impl Driver {
             }
             for _ in 0..BATCH {
                 let Ok(taken) = self.inbox.taken.try_recv() else { break };
-                self.taken(now, taken);
+                self.taken(now, *taken);
             }
             while let Some(next) = event {
                 match next {
@@ -250,8 +250,8 @@ impl Driver {
         }
     }
 
-    fn taken(&mut self, now: Duration, taken: Box<Taken>) {
-        let input = match *taken {
+    fn taken(&mut self, now: Duration, taken: Taken) {
+        let input = match taken {
             Taken::Own(submission, ticket) => Input::Submit(submission, ticket),
             Taken::Numbered { origin, message, permit } => {
                 Input::Numbered { origin, message, permit: Some(permit) }
