@@ -1,7 +1,11 @@
 //! Networks with a system channel: a node that joins a running one, and the channels that it has no
 //! part in.
 
-use std::{fs, sync::Arc};
+use std::{
+    fs,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use channel::{
@@ -125,12 +129,22 @@ fn boot_block(node: &TestNode) -> Block {
     system.state().last_config_block().unwrap().block().clone()
 }
 
-/// Has the first node change the consenters of a channel.
+/// Has the first node change the consenters of a channel. After an election a node knows only some ticks
+/// later who is up, and refuses until then.
 async fn change(first: &TestNode, channel_id: &str, change: impl FnOnce(&mut Vec<Consenter>)) {
     let state = first.node.registrar().channels().get(channel_id).unwrap().state().clone();
-    let mut call = first.client().await.broadcast().await;
-    call.send(&consenters_changed(&first.org, channel_id, state.bundle().config(), change));
-    assert_eq!(call.answer().await, (Status::Success, String::new()));
+    let update = consenters_changed(&first.org, channel_id, state.bundle().config(), change);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let mut call = first.client().await.broadcast().await;
+        call.send(&update);
+        let (status, info) = call.answer().await;
+        if !info.ends_with("will result in quorum loss") {
+            return assert_eq!((status, info), (Status::Success, String::new()));
+        }
+        assert!(Instant::now() < deadline, "{info}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 async fn orders(node: &TestNode, channel_id: &str) {
