@@ -100,7 +100,8 @@ fn catching_up_goes_on_from_another_node_when_its_source_dies() {
     // The log tells who is asked, with the address that stands in the channel's config.
     let source = wait::until("a source", LIMIT, || {
         let log = network.node(away).log();
-        let asked = log.get(mark..)?.lines().rev().find(|line| line.contains("Sending request for block ["))?;
+        let asked =
+            log.get(mark..)?.lines().rev().find(|line| line.contains("Sending request for block ["))?;
         let nodes = &network.layout().nodes;
         nodes.iter().position(|node| asked.contains(&node.address()))
     });

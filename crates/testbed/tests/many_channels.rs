@@ -92,9 +92,8 @@ fn values(network: &Network, node: usize, name: &str) -> BTreeMap<String, f64> {
 #[test]
 fn many_channels_elect_order_and_survive_a_restart() {
     let mut network = Network::start(&NetworkOptions::default());
-    let channels: Vec<_> = (0..CHANNELS)
-        .map(|number| Channel::join(&network, &format!("many{number}"), &[0, 1, 2]))
-        .collect();
+    let channels: Vec<_> =
+        (0..CHANNELS).map(|number| Channel::join(&network, &format!("many{number}"), &[0, 1, 2])).collect();
     wait_for_leaders(&network, CHANNELS + 1);
     for (number, channel) in channels.iter().enumerate() {
         channel.order(&network, number % network.len());
