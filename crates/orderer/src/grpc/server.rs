@@ -29,12 +29,15 @@ use crate::{metrics::Metrics, settings::Keepalive};
 
 /// Connections of one listener at a time; more wait in the system's queue.
 const MAX_CONNECTIONS: usize = 4_096;
-/// Streams of one connection at a time.
-const MAX_STREAMS: u32 = 1_024;
+/// Streams of one connection at a time. Two orderers share one for all their channels, each of which has
+/// a stream for Raft and one for transactions.
+const MAX_STREAMS: u32 = 8_192;
 /// What one stream may send before it is read: a few blocks' worth of envelopes.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
-/// What all streams of one connection may send before they are read.
-const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
+/// What all streams of one connection may send before they are read: so much that no stream waits for
+/// another one to be read, as in Go's gRPC. Otherwise the transactions of a few channels whose leader
+/// is at its limit would hold up Raft's answers, without which the leader stays at its limit.
+const CONNECTION_WINDOW_BYTES: u32 = 1 << 30;
 /// Largest HTTP/2 frame taken in; large ones save work on blocks.
 const MAX_FRAME_BYTES: u32 = 128 << 10;
 /// Pause after the system refused to accept, which mostly means that it is out of descriptors.

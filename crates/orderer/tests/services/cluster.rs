@@ -48,9 +48,17 @@ use crate::{
 const MESSAGES: MessageLimits = MessageLimits { max_recv_bytes: 1 << 20, max_send_bytes: 1 << 20 };
 const QUEUE: usize = 4;
 
-/// A Step service that hands on what it reads, or reads nothing at all.
+/// A Step service that hands on what it reads, up to the first transaction for a channel that is full, or
+/// reads nothing at all.
 struct Listening {
     received: Option<mpsc::UnboundedSender<StepRequest>>,
+}
+
+/// Channels whose names begin so take no transactions.
+const FULL: &str = "full";
+
+fn is_for_full_channel(request: &StepRequest) -> bool {
+    matches!(&request.payload, Some(Payload::SubmitRequest(submit)) if submit.channel.starts_with(FULL))
 }
 
 #[async_trait]
@@ -71,7 +79,11 @@ impl Handler for Listening {
     ) -> Result<(), tonic::Status> {
         let Some(received) = &self.received else { return std::future::pending().await };
         while let Some(request) = requests.next().await? {
-            let _ = received.send(StepRequest::decode(request).unwrap());
+            let request = StepRequest::decode(request).unwrap();
+            if is_for_full_channel(&request) {
+                return std::future::pending().await;
+            }
+            let _ = received.send(request);
         }
         Ok(())
     }
@@ -240,6 +252,35 @@ async fn who_does_not_read_is_not_waited_for() {
     };
     let refusal = tokio::time::timeout(LIMIT, timed_out).await.expect("it waits for ever");
     assert_eq!(refusal.to_string(), "rpc timeout expired");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn channels_that_are_full_hold_up_no_other() {
+    const FULL_CHANNELS: usize = 8;
+    /// All but the first of these fit into what a stream may send before it is read.
+    const SENT_EACH: usize = 5;
+    let (org, directory) = (Org::new(), TempDir::new().unwrap());
+    let keys = org.tls_files(directory.path(), "other");
+    let (received, mut arriving) = mpsc::unbounded_channel();
+    let other = Other::start(&keys, 0, Some(received)).await;
+    let transport = Arc::new(transport(&org, LIMIT));
+    transport.configure(CHANNEL, vec![peer(other.port, &keys)]);
+    let fill = |number: usize| {
+        let (transport, channel) = (transport.clone(), format!("{FULL}{number}"));
+        transport.configure(&channel, vec![peer(other.port, &keys)]);
+        async move {
+            for _ in 0..SENT_EACH {
+                let payload = Bytes::from(vec![1; 200_000]);
+                let submit = SubmitRequest { channel: channel.clone(), payload, ..SubmitRequest::default() };
+                transport.send_submit(&channel, 2, submit).await.unwrap();
+            }
+        }
+    };
+    let filled = futures::future::join_all((0..FULL_CHANNELS).map(fill));
+    tokio::time::timeout(LIMIT, filled).await.expect("full channels hold each other up");
+    transport.send_consensus(CHANNEL, 2, consensus(b"read".to_vec())).unwrap();
+    let arrived = tokio::time::timeout(LIMIT, arriving.recv()).await.expect("Raft waits for transactions");
+    assert_eq!(arrived.unwrap().payload, Some(Payload::ConsensusRequest(consensus(b"read".to_vec()))));
 }
 
 #[tokio::test(flavor = "multi_thread")]
