@@ -35,6 +35,15 @@ fn run(seed: u64) {
     world.check_progress();
 }
 
+/// Whether a seed breaks a promise; says at once which command shows it again.
+fn fails(seed: u64) -> bool {
+    let fails = std::panic::catch_unwind(|| run(seed)).is_err();
+    if fails {
+        eprintln!("CAUSEWAY_SIMULATION_SEED={seed} cargo test -p consensus seeds_keep_every_promise");
+    }
+    fails
+}
+
 #[test]
 fn seeds_keep_every_promise() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
@@ -52,14 +61,11 @@ fn seeds_keep_every_promise() {
                 let is_due = &is_due;
                 scope.spawn(move || {
                     let mine = (first..seeds).step_by(threads as usize).take_while(|seed| is_due(*seed));
-                    mine.filter(|seed| std::panic::catch_unwind(|| run(*seed)).is_err()).collect::<Vec<_>>()
+                    mine.filter(|seed| fails(*seed)).collect::<Vec<_>>()
                 })
             })
             .collect();
         runners.into_iter().flat_map(|runner| runner.join().unwrap_or_default()).collect()
     });
-    for seed in &failed {
-        eprintln!("CAUSEWAY_SIMULATION_SEED={seed} cargo test -p consensus seeds_keep_every_promise");
-    }
     assert!(failed.is_empty(), "{} of {seeds} seeds failed", failed.len());
 }
