@@ -5,6 +5,7 @@
 pub mod binary;
 pub mod channel_config;
 pub mod forge;
+pub mod guide;
 pub mod hosts;
 pub mod ledgers;
 pub mod load;

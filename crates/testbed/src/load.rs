@@ -16,7 +16,7 @@ use tokio_stream::wrappers::ReceiverStream;
 /// Numbers all transactions of this process.
 static COUNT: AtomicU64 = AtomicU64::new(1);
 
-/// Unanswered transactions of one stream.
+/// Unanswered transactions of one stream, unless said otherwise.
 const WINDOW: usize = 32;
 /// Pause before a broken stream is opened again.
 const RECONNECT: Duration = Duration::from_millis(50);
@@ -42,12 +42,23 @@ struct Record {
 impl Load {
     /// Starts one stream an endpoint.
     pub fn start(runtime: &Runtime, endpoints: &[Endpoint], signer: &Signer) -> Self {
+        Self::start_with_window(runtime, endpoints, signer, WINDOW)
+    }
+
+    /// As [`Load::start`], with so many unanswered transactions a stream: with one, a stream sends little
+    /// more than one transaction in each batch timeout.
+    pub fn start_with_window(
+        runtime: &Runtime,
+        endpoints: &[Endpoint],
+        signer: &Signer,
+        window: usize,
+    ) -> Self {
         let record = Arc::<Record>::default();
         let streams = endpoints
             .iter()
             .map(|endpoint| {
                 let (endpoint, signer, record) = (endpoint.clone(), signer.clone(), Arc::clone(&record));
-                runtime.spawn(async move { send_until_stopped(&endpoint, &signer, &record).await })
+                runtime.spawn(async move { send_until_stopped(&endpoint, &signer, window, &record).await })
             })
             .collect();
         Self { record, streams }
@@ -98,21 +109,21 @@ impl Record {
     }
 }
 
-async fn send_until_stopped(endpoint: &Endpoint, signer: &Signer, record: &Record) {
+async fn send_until_stopped(endpoint: &Endpoint, signer: &Signer, window: usize, record: &Record) {
     while !record.is_stopped() {
         // What a broken stream leaves unanswered may or may not be ordered; it is not sent again.
-        let _ = tokio::time::timeout(Duration::from_secs(60), send(endpoint, signer, record)).await;
+        let _ = tokio::time::timeout(Duration::from_secs(60), send(endpoint, signer, window, record)).await;
         tokio::time::sleep(RECONNECT).await;
     }
 }
 
-async fn send(endpoint: &Endpoint, signer: &Signer, record: &Record) -> Option<()> {
+async fn send(endpoint: &Endpoint, signer: &Signer, window: usize, record: &Record) -> Option<()> {
     let connection = tokio::time::timeout(Duration::from_secs(2), endpoint.connect()).await.ok()?.ok()?;
-    let (sender, receiver) = mpsc::channel(WINDOW);
+    let (sender, receiver) = mpsc::channel(window);
     let mut outstanding = VecDeque::new();
     let mut answers = Answers::open(&connection, ReceiverStream::new(receiver));
     loop {
-        while record.sends() && outstanding.len() < WINDOW {
+        while record.sends() && outstanding.len() < window {
             let number = COUNT.fetch_add(1, Ordering::Relaxed);
             let data = Bytes::from(format!("to {} transaction {number} {:64}", endpoint.address, ""));
             sender.send(signer.transaction(data.clone()).ok()?.envelope).await.ok()?;

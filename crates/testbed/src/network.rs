@@ -220,6 +220,16 @@ impl Network {
         &self.runtime
     }
 
+    /// What is asked of the nodes, or sent to them, is of this channel from now on, which these nodes serve.
+    ///
+    /// # Panics
+    /// When the network was not made by [`Network::start`].
+    pub fn turn_to(&mut self, channel: &str, serving: &[usize]) {
+        let client = signing_identity(&self.layout().client_msp(), CLIENT_MSPID);
+        self.signer = Signer::new(client, channel);
+        self.serving = serving.iter().copied().collect();
+    }
+
     /// Signs for the channel.
     pub fn signer(&self) -> &Signer {
         &self.signer

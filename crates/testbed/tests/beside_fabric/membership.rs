@@ -1,0 +1,128 @@
+//! Nodes of either kind are added, removed, and get new certificates.
+
+use cli::client::participation;
+use protos::Message;
+use rand::Rng;
+use rand::rngs::StdRng;
+use std::fs;
+use std::time::Duration;
+use testbed::network::NetworkOptions;
+use testbed::wait;
+
+use crate::mixed::{any_mix, with_seeds};
+
+/// Nodes of either kind are added, by joining them with a later block, and removed again, whoever leads.
+#[test]
+fn nodes_of_both_kinds_come_and_go() {
+    let one_more_of_each = |random: &mut StdRng| {
+        let (options, mut of_fabric) = any_mix(random);
+        of_fabric.push(usize::from(options.nodes) + random.random_range(0..2));
+        (NetworkOptions { spare_nodes: 2, ..options }, of_fabric)
+    };
+    with_seeds(
+        "nodes_of_both_kinds_come_and_go",
+        |mixed| {
+            let first = mixed.network.serving().len();
+            for node in [first, first + 1] {
+                let through = mixed.any();
+                let kind = mixed.kind(node);
+                println!("add {kind} node {node} through {through}");
+                let block = mixed.network.add_consenter(through, node);
+                mixed.network.join(node, &block.encode_to_vec());
+                mixed.catches_up(node);
+                mixed.load();
+                mixed.progress();
+            }
+            for _ in 0..3 {
+                let leader = mixed.network.wait_for_leader();
+                let node = if mixed.random.random_bool(0.6) { leader } else { mixed.any() };
+                let through = mixed.any_but(node);
+                let kind = mixed.kind(node);
+                println!("remove {kind} node {node} through {through}, the leader is {leader}");
+                mixed.network.remove_consenter(through, node);
+                mixed.stop_load(node);
+                mixed.network.leaves(node);
+                mixed.progress();
+                println!("add it again");
+                let through = mixed.any();
+                if mixed.is_fabric(node) {
+                    // Fabric's orderer fails when it goes on with the log of its old Raft id.
+                    mixed.network.remove_channel(node);
+                    let block = mixed.network.add_consenter(through, node);
+                    mixed.network.join(node, &block.encode_to_vec());
+                } else {
+                    mixed.network.add_consenter(through, node);
+                    mixed.network.serves_again(node);
+                }
+                mixed.catches_up(node);
+                mixed.load();
+                mixed.progress();
+            }
+        },
+        one_more_of_each,
+    );
+}
+
+/// A node that is removed while it is away finds out from the other kind's nodes, and follows.
+#[test]
+fn nodes_of_both_kinds_find_out_that_they_were_removed() {
+    let of_each = |random: &mut StdRng| {
+        let of_fabric = [vec![0, 1, 2], vec![1, 2, 3]][random.random_range(0..2)].clone();
+        (NetworkOptions { nodes: 4, ..NetworkOptions::default() }, of_fabric)
+    };
+    with_seeds(
+        "nodes_of_both_kinds_find_out_that_they_were_removed",
+        |mixed| {
+            for node in [0, 3] {
+                println!("remove {} node {node} while it is away", mixed.kind(node));
+                mixed.stop_load(node);
+                mixed.network.node(node).kill();
+                let block = mixed.network.remove_consenter(1, node);
+                let without = block.header.unwrap().number + 1;
+                mixed.progress();
+                let settings = mixed.network.node(node).directory().join("orderer.yaml");
+                let text = fs::read_to_string(&settings).unwrap();
+                let text = text.replacen("\nConsensus:\n", "\nConsensus:\n  EvictionSuspicion: 1s\n", 1);
+                fs::write(&settings, text).unwrap();
+                mixed.start_all();
+                let admin = mixed.network.admin(node).clone();
+                let channel = mixed.network.signer().channel().to_owned();
+                wait::until("the node to follow", Duration::from_secs(60), || {
+                    let asked = participation::channel(&admin, &channel);
+                    let info = mixed.network.runtime().block_on(asked).ok()??;
+                    (info.consensus_relation == "follower" && info.height >= without).then_some(())
+                });
+                mixed.network.leaves(node);
+            }
+        },
+        of_each,
+    );
+}
+
+/// Each node gets a new TLS key pair by an update of the configuration.
+#[test]
+fn certificates_of_both_kinds_rotate() {
+    with_seeds(
+        "certificates_of_both_kinds_rotate",
+        |mixed| {
+            for node in mixed.network.serving() {
+                let (kind, through) = (mixed.kind(node), mixed.any());
+                println!(
+                    "rotate {kind} node {node} through {through}, the leader is {:?}",
+                    mixed.network.leader()
+                );
+                let pair = mixed.network.rotate_consenter(through, node);
+                mixed.stop_load(node);
+                mixed.network.node(node).terminate();
+                let tls = mixed.network.node(node).directory().join("tls");
+                fs::write(tls.join("server.crt"), pair.certificate_pem).unwrap();
+                fs::write(tls.join("server.key"), pair.private_key_pem).unwrap();
+                mixed.start_all();
+                mixed.catches_up(node);
+                mixed.load();
+                mixed.progress();
+            }
+        },
+        any_mix,
+    );
+}
