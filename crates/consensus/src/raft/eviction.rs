@@ -1,7 +1,8 @@
-//! A consenter without a leader for long may have been removed while it was away: it asks the others
-//! for the newest configuration.
+//! A consenter without a leader for long may have been removed while it was away, and one to whom another
+//! speaks under a later raft id has missed that this one was: it asks the others for the newest
+//! configuration.
 //!
-//! Source: Fabric's `orderer/consensus/etcdraft/eviction.go`.
+//! Source: Fabric's `orderer/consensus/etcdraft/eviction.go`, which asks for the first reason only.
 
 use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
@@ -15,7 +16,7 @@ use identity::certificate::{Certificate, pem_to_der};
 use protos::etcdraft::Consenter;
 use raft::eraftpb::Snapshot;
 use tokio::{
-    sync::{mpsc::UnboundedSender, watch},
+    sync::{Notify, mpsc::UnboundedSender, watch},
     time::{Instant, MissedTickBehavior},
 };
 use tokio_util::sync::CancellationToken;
@@ -31,12 +32,15 @@ use super::driver::Event;
 /// Between looks at whether there is a leader, at most.
 const CHECK_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Watches for a leader, and asks the others when there is none for too long.
+/// Watches for a leader, and asks the others when there is none for too long, or when the configuration
+/// here turns out to be an old one.
 pub(crate) struct EvictionCheck {
     pub(crate) state: Arc<ChannelState>,
     pub(crate) sources: Arc<dyn BlockSources>,
     pub(crate) events: UnboundedSender<Event>,
     pub(crate) leader: watch::Receiver<u64>,
+    /// Told of each message of a consenter that has a later raft id than it has here.
+    pub(crate) outdated: Arc<Notify>,
     /// Set when the chain has ended.
     pub(crate) has_stopped: watch::Receiver<bool>,
     /// Cancelled when the chain is ending.
@@ -63,22 +67,34 @@ impl EvictionCheck {
         ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut leaderless_since: Option<Instant> = None;
         let mut asked = 0;
+        // Whoever answers may be behind, too: once between ticks is enough.
+        let mut asked_since_tick = false;
         loop {
             tokio::select! {
-                _ = ticker.tick() => {}
+                _ = ticker.tick() => {
+                    asked_since_tick = false;
+                    if *self.leader.borrow() != 0 {
+                        leaderless_since = None;
+                        asked = 0;
+                        continue;
+                    }
+                    let since = *leaderless_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() < self.suspicion * (asked + 1) {
+                        continue;
+                    }
+                    asked += 1;
+                    self.info(format_args!(
+                        "Suspecting our own eviction from the channel for {:?}", since.elapsed()
+                    ));
+                }
+                () = self.outdated.notified(), if !asked_since_tick => {
+                    asked_since_tick = true;
+                    self.info(format_args!(
+                        "Another consenter has a later Raft id than our configuration gives it"
+                    ));
+                }
                 () = self.stopping.cancelled() => return,
             }
-            if *self.leader.borrow() != 0 {
-                leaderless_since = None;
-                asked = 0;
-                continue;
-            }
-            let since = *leaderless_since.get_or_insert_with(Instant::now);
-            if since.elapsed() < self.suspicion * (asked + 1) {
-                continue;
-            }
-            asked += 1;
-            self.info(format_args!("Suspecting our own eviction from the channel for {:?}", since.elapsed()));
             let finding = tokio::select! {
                 finding = self.ask(own.as_ref()) => finding,
                 () = self.stopping.cancelled() => return,

@@ -12,7 +12,7 @@ use protos::{
     orderer::{ConsensusRequest, SubmitRequest},
     raftpb,
 };
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 
 use crate::{
     chain::{Chain, ClusterError, ConsensusRelation, Kind, OrderError, Receipt, Status, Submission},
@@ -41,6 +41,8 @@ pub(crate) struct Shared {
     status: Mutex<Status>,
     failure: Mutex<Option<String>>,
     has_stopped: watch::Sender<bool>,
+    /// Told when another consenter turns out to have a later raft id than it has here.
+    outdated: Arc<Notify>,
     /// Room for messages taken in here, and for those of other nodes.
     own_room: Arc<Semaphore>,
     others_room: Arc<Semaphore>,
@@ -57,6 +59,7 @@ impl Shared {
             status: Mutex::new(Status::Active),
             failure: Mutex::default(),
             has_stopped: watch::Sender::new(false),
+            outdated: Arc::default(),
             own_room: Arc::new(Semaphore::new(ROOM_KIB as usize)),
             others_room: Arc::new(Semaphore::new(ROOM_KIB as usize)),
         }
@@ -106,6 +109,11 @@ impl Shared {
     /// Follows the end of the chain.
     pub(crate) fn watch_stopped(&self) -> watch::Receiver<bool> {
         self.has_stopped.subscribe()
+    }
+
+    /// Is told when the configuration here cannot be the newest.
+    pub(crate) fn outdated(&self) -> Arc<Notify> {
+        self.outdated.clone()
     }
 
     /// Follows who leads; 0 when nobody does.
@@ -225,6 +233,10 @@ impl Chain for RaftChain {
             self.shared.stop(Status::Inactive);
             let _ = self.events.send(Event::KnownAs(message.to));
             return Ok(());
+        }
+        // Whoever was removed and added again does not take what is written to it as who it was.
+        if message.from > sender {
+            self.shared.outdated.notify_one();
         }
         // Who sent it is known from the connection; what the message says does not count.
         message.from = sender;

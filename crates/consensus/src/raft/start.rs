@@ -200,6 +200,7 @@ pub fn start(
         sources: sources.clone(),
         events: events.clone(),
         leader: shared.watch_leader(),
+        outdated: shared.outdated(),
         has_stopped: shared.watch_stopped(),
         stopping: stopping.clone(),
         node: id,

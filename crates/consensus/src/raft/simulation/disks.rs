@@ -203,6 +203,18 @@ impl World {
             return;
         }
         self.nodes[node].leaderless_since = None;
+        self.ask_for_newest(node);
+    }
+
+    /// Another consenter has a later raft id than this machine's configuration gives it.
+    pub(super) fn is_outdated(&mut self, node: usize) {
+        if self.nodes[node].asked_at.is_none_or(|at| self.now - at >= SUSPICION) {
+            self.nodes[node].asked_at = Some(self.now);
+            self.ask_for_newest(node);
+        }
+    }
+
+    fn ask_for_newest(&mut self, node: usize) {
         let Some(source) = self.best_source(node) else { return };
         let Some(number) = self.nodes[source].disk.last_config_number() else { return };
         let place = self.nodes[node].place;

@@ -213,6 +213,8 @@ pub(super) struct Node {
     pub(super) paused_until: Duration,
     /// Since when it knows no leader, in its own time.
     pub(super) leaderless_since: Option<Duration>,
+    /// When it last asked for the newest configuration because another consenter has a later raft id.
+    pub(super) asked_at: Option<Duration>,
 }
 
 impl Node {
@@ -247,6 +249,7 @@ impl Node {
             clock_rate,
             paused_until: Duration::ZERO,
             leaderless_since: None,
+            asked_at: None,
         }
     }
 
@@ -267,6 +270,7 @@ impl Node {
         self.known_as = None;
         self.is_up = true;
         self.leaderless_since = None;
+        self.asked_at = None;
         let disk = &mut self.disk;
         let membership = disk.membership();
         self.rules.follow(disk);

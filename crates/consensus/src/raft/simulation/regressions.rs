@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use channel::consenters::RaftConfig;
 
-use crate::chain::Kind;
+use crate::{chain::Kind, raft::core::Input};
 
 use super::{
     consenters::{self, position_of},
@@ -123,5 +123,37 @@ fn the_last_of_two_goes_on_when_the_other_is_removed_and_dies_at_once() {
         world.hand_in_text(leader);
         world.settles();
         assert_eq!(world.leader(), Some(leader));
+    }
+}
+
+/// The leader did not take its answers, as they were for who the leader had been.
+#[test]
+fn a_node_that_missed_that_the_leader_was_removed_and_added_again_catches_up() {
+    for seed in 0..10 {
+        let mut world = World::quiet(seed, 5, 5);
+        let leader = world.has_leader();
+        world.hand_in_text(leader);
+        world.run_until(world.now + Duration::from_secs(2));
+        let (away, again) = ((leader + 1) % 5, (leader + 2) % 5);
+        world.nodes[away].crash(0, 0, 0, false);
+        world.remove(again, leader);
+        world.step_until("removed", |world| world.waiting.is_empty() && world.nodes[again].core.is_none());
+        world.reconfigure_at(leader, |config| config.consenters.push(consenters::consenter(again, 0)));
+        world
+            .step_until("added again", |world| world.waiting.is_empty() && world.nodes[again].core.is_some());
+        while world.leader() != Some(again) {
+            let leader = world.has_leader();
+            world.input(leader, Input::TransferLeadership);
+            world.run_until(world.now + Duration::from_secs(1));
+        }
+        // More than the log keeps.
+        for _ in 0..60 {
+            world.hand_in_text(again);
+            world.run_until(world.now + 100 * MILLISECOND);
+        }
+        world.boot(away);
+        world.hand_in_text(away);
+        world.settles();
+        assert_eq!(world.leader(), Some(again), "seed {seed}: another leader would have hidden it");
     }
 }

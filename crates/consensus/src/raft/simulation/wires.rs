@@ -72,6 +72,9 @@ impl World {
             Ordering::Greater => return self.leave(to, Some(message.to)),
             Ordering::Equal => {}
         }
+        if message.from > sender {
+            self.is_outdated(to);
+        }
         message.from = sender;
         self.input(to, Input::Message { message, counts_submissions: true });
         if let Some(nodes) = active {
