@@ -16,8 +16,18 @@ use tokio_stream::wrappers::ReceiverStream;
 /// Numbers all transactions of this process.
 static COUNT: AtomicU64 = AtomicU64::new(1);
 
-/// Unanswered transactions of one stream, unless said otherwise.
-const WINDOW: usize = 32;
+/// How fast a stream sends.
+#[derive(Clone, Copy)]
+struct Pace {
+    /// Unanswered transactions.
+    window: usize,
+    /// Pause after each answer.
+    pause: Duration,
+}
+
+const FULL: Pace = Pace { window: 32, pause: Duration::ZERO };
+/// Fabric's orderers answer before they order, so that waiting for an answer alone slows nobody down.
+const TRICKLE: Pace = Pace { window: 1, pause: Duration::from_millis(100) };
 /// Pause before a broken stream is opened again.
 const RECONNECT: Duration = Duration::from_millis(50);
 /// How long an answer may take before the stream is given up: a paused node answers nothing.
@@ -42,23 +52,22 @@ struct Record {
 impl Load {
     /// Starts one stream an endpoint.
     pub fn start(runtime: &Runtime, endpoints: &[Endpoint], signer: &Signer) -> Self {
-        Self::start_with_window(runtime, endpoints, signer, WINDOW)
+        Self::start_at(runtime, endpoints, signer, FULL)
     }
 
-    /// As [`Load::start`], with so many unanswered transactions a stream: with one, a stream sends little
-    /// more than one transaction in each batch timeout.
-    pub fn start_with_window(
-        runtime: &Runtime,
-        endpoints: &[Endpoint],
-        signer: &Signer,
-        window: usize,
-    ) -> Self {
+    /// As [`Load::start`], but one transaction after the other with pauses, which leaves the nodes nearly
+    /// idle.
+    pub fn trickle(runtime: &Runtime, endpoints: &[Endpoint], signer: &Signer) -> Self {
+        Self::start_at(runtime, endpoints, signer, TRICKLE)
+    }
+
+    fn start_at(runtime: &Runtime, endpoints: &[Endpoint], signer: &Signer, pace: Pace) -> Self {
         let record = Arc::<Record>::default();
         let streams = endpoints
             .iter()
             .map(|endpoint| {
                 let (endpoint, signer, record) = (endpoint.clone(), signer.clone(), Arc::clone(&record));
-                runtime.spawn(async move { send_until_stopped(&endpoint, &signer, window, &record).await })
+                runtime.spawn(async move { send_until_stopped(&endpoint, &signer, pace, &record).await })
             })
             .collect();
         Self { record, streams }
@@ -109,21 +118,21 @@ impl Record {
     }
 }
 
-async fn send_until_stopped(endpoint: &Endpoint, signer: &Signer, window: usize, record: &Record) {
+async fn send_until_stopped(endpoint: &Endpoint, signer: &Signer, pace: Pace, record: &Record) {
     while !record.is_stopped() {
         // What a broken stream leaves unanswered may or may not be ordered; it is not sent again.
-        let _ = tokio::time::timeout(Duration::from_secs(60), send(endpoint, signer, window, record)).await;
+        let _ = tokio::time::timeout(Duration::from_secs(60), send(endpoint, signer, pace, record)).await;
         tokio::time::sleep(RECONNECT).await;
     }
 }
 
-async fn send(endpoint: &Endpoint, signer: &Signer, window: usize, record: &Record) -> Option<()> {
+async fn send(endpoint: &Endpoint, signer: &Signer, pace: Pace, record: &Record) -> Option<()> {
     let connection = tokio::time::timeout(Duration::from_secs(2), endpoint.connect()).await.ok()?.ok()?;
-    let (sender, receiver) = mpsc::channel(window);
+    let (sender, receiver) = mpsc::channel(pace.window);
     let mut outstanding = VecDeque::new();
     let mut answers = Answers::open(&connection, ReceiverStream::new(receiver));
     loop {
-        while record.sends() && outstanding.len() < window {
+        while record.sends() && outstanding.len() < pace.window {
             let number = COUNT.fetch_add(1, Ordering::Relaxed);
             let data = Bytes::from(format!("to {} transaction {number} {:64}", endpoint.address, ""));
             sender.send(signer.transaction(data.clone()).ok()?.envelope).await.ok()?;
@@ -137,5 +146,8 @@ async fn send(endpoint: &Endpoint, signer: &Signer, window: usize, record: &Reco
         };
         answer.ok()?;
         record.acknowledged().insert(data);
+        if !pace.pause.is_zero() {
+            tokio::time::sleep(pace.pause).await;
+        }
     }
 }

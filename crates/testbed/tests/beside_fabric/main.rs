@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod faults;
+mod guide;
 mod many_channels;
 mod membership;
 mod mixed;

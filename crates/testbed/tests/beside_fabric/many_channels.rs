@@ -19,6 +19,8 @@ use crate::mixed::{Mixed, with_seeds};
 const CHANNELS: usize = 11;
 /// Heartbeats from one node to another that tell that their shared stream works: some of each channel.
 const MANY_HEARTBEATS: f64 = 100.0;
+/// A channel that one of its consenters does not serve.
+const PARTIAL: &str = "partial";
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// What all the channels are made of, with a light load on each.
@@ -43,8 +45,8 @@ impl<'a> Many<'a> {
         let without = mixed.any();
         let mut partial = all.clone();
         partial.retain(|node| *node != without);
-        println!("node {without} does not serve the channel partial");
-        channels.insert("partial".to_owned(), partial);
+        println!("node {without} does not serve the channel {PARTIAL}");
+        channels.insert(PARTIAL.to_owned(), partial);
         for (name, serving) in &channels {
             let genesis = material::genesis_block(mixed.network.layout(), name).unwrap();
             mixed.network.turn_to(name, serving);
@@ -73,14 +75,8 @@ impl<'a> Many<'a> {
         self.each(|many, name| {
             let network = &many.mixed.network;
             for node in network.serving() {
-                let start = || {
-                    Load::start_with_window(
-                        network.runtime(),
-                        &[network.endpoint(node).clone()],
-                        network.signer(),
-                        1,
-                    )
-                };
+                let start =
+                    || Load::trickle(network.runtime(), &[network.endpoint(node).clone()], network.signer());
                 many.loads.entry((name.to_owned(), node)).or_insert_with(start);
             }
         });
@@ -162,15 +158,18 @@ impl<'a> Many<'a> {
             );
         });
         let (mut changes, mut before) = (self.leader_changes(), self.shared_heartbeats());
-        wait::until("heartbeats of all channels to keep all leaders", LIMIT, || {
-            let now = self.shared_heartbeats();
+        let mut now = before.clone();
+        wait::until_or(LIMIT, || {
+            now = self.shared_heartbeats();
             if self.leader_changes() != changes || !now.keys().eq(before.keys()) {
-                (changes, before) = (self.leader_changes(), now);
+                println!("{:?} leaders change", self.started.elapsed());
+                (changes, before) = (self.leader_changes(), now.clone());
                 return None;
             }
-            let enough = now.iter().all(|(pair, count)| *count >= before[pair] + MANY_HEARTBEATS);
-            enough.then(|| println!("{:?} heartbeats: {now:?}", self.started.elapsed()))
-        });
+            now.iter().all(|(pair, count)| *count >= before[pair] + MANY_HEARTBEATS).then_some(())
+        })
+        .unwrap_or_else(|| panic!("no heartbeats, or no leaders that stay: {now:?}, from {before:?} on"));
+        println!("{:?} heartbeats on shared streams: {now:?}", self.started.elapsed());
     }
 
     /// A node goes on as one of the other kind.

@@ -16,7 +16,7 @@ use testbed::wait;
 
 const DEFAULT_SEEDS: u64 = 1;
 
-fn fabric_orderer() -> Option<PathBuf> {
+pub(crate) fn fabric_orderer() -> Option<PathBuf> {
     let path = std::env::var_os("CAUSEWAY_FABRIC_ORDERER").map(PathBuf::from);
     if path.is_none() {
         println!("skipped: CAUSEWAY_FABRIC_ORDERER names no orderer of Fabric");
