@@ -52,6 +52,28 @@ fn a_node_that_was_removed_and_added_while_it_was_down_does_not_loop() {
     network.order_through(0);
 }
 
+/// It knows nobody by the Raft id of today, and whoever leads takes no answers to one of yesterday.
+#[test]
+fn a_node_that_missed_that_the_others_were_removed_and_added_again_catches_up() {
+    let mut network = network(5);
+    network.wait_for_active(5);
+    network.node(0).kill();
+    network.wait_for_leader_other_than(0);
+    for again in 1..5 {
+        let through = again % 4 + 1;
+        network.remove_consenter(through, again);
+        network.add_consenter(through, again);
+    }
+    assert_eq!(raft_ids(&network, 1), [1, 6, 7, 8, 9]);
+    let mark = network.node(0).log().len();
+    network.start_all();
+    let lines = ["Another consenter has a later Raft id than our configuration gives it channel=ch1 node=1"];
+    wait_for_lines(&mut network, 0, mark, &lines);
+    network.wait_for_active(5);
+    let acknowledged = network.order_through_all();
+    ledgers::check(&network, &acknowledged.into_iter().collect());
+}
+
 /// The leader is removed from three, then the next one from two: each hands over, ends its chain at
 /// once and follows, while the channel is served by those who are left. Added again it orders again.
 #[test]
