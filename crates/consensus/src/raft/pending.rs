@@ -70,9 +70,9 @@ impl Numbered {
 #[derive(Debug)]
 pub(crate) struct Pending {
     items: BTreeMap<u64, Item>,
-    /// Where each message is, by what it is recognised by in a block. The same bytes may have been taken
-    /// in more than once; an occurrence in a block is then that of the one which the leader must have
-    /// had first: were it another's, leader and sender would not agree on what is still to be ordered.
+    /// The messages by what they are recognised by in a block. The same bytes may have been taken in more
+    /// than once; then only the first one is handed to anybody, until it is in the chain or refused: were
+    /// two of them under way, nobody could tell which of them is in a block.
     by_key: HashMap<Bytes, Vec<u64>>,
     unsent: BTreeSet<u64>,
     /// What a leader had that forgets and leads no more: it may still reach the next one.
@@ -111,8 +111,11 @@ impl Pending {
     pub(crate) fn insert(&mut self, submission: Submission, ticket: Ticket) {
         let id = self.next_id;
         self.next_id += 1;
-        self.by_key.entry(key(submission.kind, &submission.envelope)).or_default().push(id);
-        self.unsent.insert(id);
+        let same = self.by_key.entry(key(submission.kind, &submission.envelope)).or_default();
+        same.push(id);
+        if same.len() == 1 {
+            self.unsent.insert(id);
+        }
         self.items.insert(id, Item { submission, ticket, sent: None });
     }
 
@@ -207,40 +210,20 @@ impl Pending {
         self.unsent.append(&mut self.returned);
     }
 
-    /// A block of the chain, ordered in `term` if that is known: what of it was taken in here is found
-    /// and waits for the block to be written. Returns how many were found.
-    pub(crate) fn committed(
-        &mut self,
-        number: u64,
-        term: Option<u64>,
-        is_config: bool,
-        data: &[Bytes],
-    ) -> usize {
+    /// A block of the chain: what of it was taken in here is found and waits for the block to be written.
+    /// Returns how many were found.
+    pub(crate) fn committed(&mut self, number: u64, is_config: bool, data: &[Bytes]) -> usize {
         if self.items.is_empty() {
             return 0;
         }
         let kind = if is_config { Kind::Config } else { Kind::Normal };
         let mut found = Vec::new();
         for envelope in data {
-            let key = key(kind, envelope);
-            let Some(ids) = self.by_key.get_mut(&key) else { continue };
-            let items = &self.items;
-            let likeliest = ids.iter().enumerate().min_by_key(|(_, id)| {
-                let sent = items.get(id).and_then(|item| item.sent);
-                let is_other = sent.is_none_or(|sent| term.is_some_and(|term| sent.term != term));
-                (is_other, sent.map(|sent| (sent.term, sent.sequence)), **id)
-            });
-            let Some(position) = likeliest.map(|(position, _)| position) else { continue };
-            let id = ids.remove(position);
-            if ids.is_empty() {
-                self.by_key.remove(&key);
+            let Some(item) = self.take_first(&key(kind, envelope)) else { continue };
+            if let Some(sent) = item.sent.filter(|sent| sent.term == self.numbering.0) {
+                self.highest_seen = self.highest_seen.max(sent.sequence);
             }
-            if let Some(item) = self.take(id) {
-                if let Some(sent) = item.sent.filter(|sent| sent.term == self.numbering.0) {
-                    self.highest_seen = self.highest_seen.max(sent.sequence);
-                }
-                found.push(item.ticket);
-            }
+            found.push(item.ticket);
         }
         let count = found.len();
         if count > 0 {
@@ -262,14 +245,12 @@ impl Pending {
 
     /// A message that will not be ordered.
     pub(crate) fn reject(&mut self, id: u64, reason: OrderError) {
-        let Some(item) = self.take(id) else { return };
-        let key = key(item.submission.kind, &item.submission.envelope);
-        if let Some(ids) = self.by_key.get_mut(&key) {
-            ids.retain(|other| *other != id);
-            if ids.is_empty() {
-                self.by_key.remove(&key);
-            }
-        }
+        // Only what was handed to somebody is rejected, and that is the first of its like.
+        let Some(key) = self.items.get(&id).map(|item| key(item.submission.kind, &item.submission.envelope))
+        else {
+            return;
+        };
+        let Some(item) = self.take_first(&key) else { return };
         if let Some(receipt) = item.ticket.receipt {
             receipt.resolve(Err(reason));
         }
@@ -285,7 +266,14 @@ impl Pending {
         }
     }
 
-    fn take(&mut self, id: u64) -> Option<Item> {
+    /// Takes the first message out that is recognised by this; it is the turn of the next one.
+    fn take_first(&mut self, key: &Bytes) -> Option<Item> {
+        let mut same = self.by_key.remove(key)?;
+        let id = same.remove(0);
+        if let Some(next) = same.first() {
+            self.unsent.insert(*next);
+            self.by_key.insert(key.clone(), same);
+        }
         self.unsent.remove(&id);
         self.returned.remove(&id);
         let item = self.items.remove(&id)?;
@@ -348,7 +336,7 @@ mod tests {
 
     fn block(pending: &mut Pending, number: u64, data: &[&'static str]) {
         let data: Vec<Bytes> = data.iter().map(|text| Bytes::from_static(text.as_bytes())).collect();
-        pending.committed(number, None, false, &data);
+        pending.committed(number, false, &data);
     }
 
     #[test]
@@ -377,23 +365,21 @@ mod tests {
     }
 
     #[test]
-    fn of_identical_messages_the_one_that_the_leader_had_first_is_found() {
+    fn of_identical_messages_one_is_under_way_at_a_time() {
         let mut pending = Pending::new(0);
-        let _receipts = [take(&mut pending, "a"), take(&mut pending, "a")];
-        pending.take_for_forwarding(3, false);
-        pending.entered_term(4);
-        // Now the second one goes to the leader of term 4 after the first one did.
-        let order: Vec<u64> =
-            std::iter::from_fn(|| pending.take_for_forwarding(4, false)).map(|n| n.sequence).collect();
-        assert_eq!(order, [1, 2]);
-        pending.committed(7, Some(4), false, &[Bytes::from_static(b"a")]);
-        let left: Vec<u64> = pending.sent_again(4, 0).iter().map(|n| n.sequence).collect();
-        assert_eq!(left, [2]);
-        // One that no leader of this term was sent is not the one in a block of this term.
-        let _receipt = take(&mut pending, "a");
-        pending.committed(8, Some(4), false, &[Bytes::from_static(b"a")]);
-        assert!(pending.sent_again(4, 0).is_empty());
-        assert_eq!(pending.take_for_forwarding(4, false).map(|n| n.sequence), Some(3));
+        let receipts = [take(&mut pending, "a"), take(&mut pending, "b"), take(&mut pending, "a")];
+        let sent = |pending: &mut Pending| -> Vec<u64> {
+            std::iter::from_fn(|| pending.take_for_forwarding(3, false)).map(|n| n.sequence).collect()
+        };
+        assert_eq!(sent(&mut pending), [1, 2]);
+        // The refusal of the first one may get lost: then the second one must not be under way.
+        pending.refused(3, 1, OrderError::NoLeader);
+        assert_eq!(sent(&mut pending), [3]);
+        block(&mut pending, 7, &["b", "a"]);
+        pending.written(7);
+        let outcomes = receipts.map(|receipt| receipt.committed().now_or_never());
+        assert_eq!(outcomes, [Some(Err(OrderError::NoLeader)), Some(Ok(7)), Some(Ok(7))]);
+        assert!(pending.is_empty());
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl Core {
         self.debug(format_args!("Writing block [{number}] (Raft index: {}) to ledger", entry.index));
         self.tip = Tip { number, hash: block.header_hash() };
         self.applied = entry.index;
-        self.seen_in_chain(number, Some(entry.term), is_config, block.data());
+        self.seen_in_chain(number, is_config, block.data());
         self.unwritten.push_back((entry.index, number));
         let kind = if is_config { BlockKind::Config } else { BlockKind::Normal };
         let consenter_metadata = marshal(&self.membership.metadata);

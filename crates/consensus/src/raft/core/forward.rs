@@ -140,13 +140,13 @@ impl Core {
 
     pub(super) fn block_pulled(&mut self, block: &EncodedBlock) {
         let is_config = channel::block::is_config_block(block.block());
-        self.seen_in_chain(block.number(), None, is_config, block.data());
+        self.seen_in_chain(block.number(), is_config, block.data());
         self.pending.written(block.number());
     }
 
     /// Looks for messages of this node in a block; each one found puts off sending again.
-    pub(super) fn seen_in_chain(&mut self, number: u64, term: Option<u64>, is_config: bool, data: &[Bytes]) {
-        if self.pending.committed(number, term, is_config, data) == 0 {
+    pub(super) fn seen_in_chain(&mut self, number: u64, is_config: bool, data: &[Bytes]) {
+        if self.pending.committed(number, is_config, data) == 0 {
             return;
         }
         self.silences = 0;
