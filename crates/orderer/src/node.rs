@@ -116,7 +116,12 @@ pub async fn run(settings: Settings, logging: Logging) -> Result<(), NodeError> 
     let mut inspect = signal(SignalKind::user_defined1())?;
     // A limit on file sizes then fails the write, like a full disk, instead of killing the node.
     let _file_too_large = signal(SignalKind::from_raw(libc::SIGXFSZ))?;
-    let node = Node::start(&settings, logging).await?;
+    let node = tokio::select! {
+        node = Node::start(&settings, logging) => node?,
+        // Channels may be replicated for long before there is a node; it goes on with them next time.
+        _ = terminate.recv() => return stopped_early(),
+        _ = interrupt.recv() => return stopped_early(),
+    };
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
@@ -127,6 +132,11 @@ pub async fn run(settings: Settings, logging: Logging) -> Result<(), NodeError> 
     tracing::info!(target: LOG, "Stopping: no new clients, leadership is handed over, ledgers are flushed");
     node.stop().await;
     tracing::info!(target: LOG, "Stopped");
+    Ok(())
+}
+
+fn stopped_early() -> Result<(), NodeError> {
+    tracing::info!(target: LOG, "Stopped before the node was up");
     Ok(())
 }
 
