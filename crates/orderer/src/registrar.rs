@@ -46,6 +46,8 @@ pub use trust::TrustPools;
 
 /// Fabric's name for the registrar's log, triple m included.
 const LOG: &str = "orderer.commmon.multichannel";
+/// The log of what happens when the node starts.
+const SERVER_LOG: &str = "orderer.common.server";
 /// How long a chain may take to end when the node stops.
 const HALT_LIMIT: Duration = Duration::from_secs(10);
 
@@ -164,10 +166,13 @@ impl Registrar {
             Some(system) => {
                 let bundle = system.state().bundle();
                 let kind = bundle.orderer().map_or("", |orderer| orderer.consensus_type.as_str());
-                tracing::info!(target: LOG, "Starting system channel '{}' with orderer type {kind}",
-                    system.state().channel_id());
+                let name = system.state().channel_id();
+                tracing::info!(target: SERVER_LOG,
+                    "Starting with system channel: {name}, consensus type: {kind}");
+                tracing::info!(target: LOG, "Starting system channel '{name}' with orderer type {kind}");
             }
             None => {
+                tracing::info!(target: SERVER_LOG, "Starting without a system channel");
                 let consenters = self.channels.all().len();
                 let followers =
                     self.others.lock().values().filter(|other| matches!(other, Other::Followed(_))).count();

@@ -21,7 +21,7 @@ use protos::common::Block;
 use storage::ledger::StoreError;
 use tokio_util::sync::CancellationToken;
 
-use super::{Registrar, open::OpenError, system::write_genesis};
+use super::{Registrar, SERVER_LOG, open::OpenError, system::write_genesis};
 
 const LOG: &str = "orderer.common.cluster";
 
@@ -130,7 +130,7 @@ impl Registrar {
             let Some(block) = block else { continue };
             if Bundle::from_config_block(&block).is_ok_and(|bundle| bundle.consortiums().is_some()) {
                 let boot = EncodedBlock::from_block(block);
-                tracing::info!(target: "orderer.common.server",
+                tracing::info!(target: SERVER_LOG,
                     "Join-block was found for the system channel: {name}, number: {}", boot.number());
                 return Ok(Some((name, boot)));
             }

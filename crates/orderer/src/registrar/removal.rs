@@ -75,7 +75,8 @@ impl Registrar {
     }
 
     /// Without its system channel the node keeps the channels that it is a consenter of, and goes
-    /// on with them as if it had been started without one.
+    /// on with them as if it had been started without one. What has no consenter stays as it is:
+    /// channels that were followed before the system channel was joined, too.
     async fn remove_system_channel(&self, channel_id: &str) -> Result<(), ParticipationError> {
         let other = |reason: String| ParticipationError::Other(reason);
         let Some(system) = self.channels.get(channel_id) else {
@@ -93,12 +94,6 @@ impl Registrar {
             return Err(other(format!("cannot remove {kind} system channel: {channel_id}")));
         }
         self.tracked.stop().await;
-        let followed = std::mem::take(&mut *self.others.lock());
-        for other in followed.into_values() {
-            if let Other::Followed(chain) = other {
-                chain.halt().await;
-            }
-        }
         let all = self.channels.all();
         for (name, handle) in &all {
             if let Some(chain) = handle.suspend() {

@@ -10,10 +10,7 @@ use prost::Message;
 use protos::common::Block;
 use storage::ledger::{LedgerStore, StoreError};
 
-use super::{LOG, Registrar, open::OpenError};
-
-/// The log of what happens before the registrar is there.
-const SERVER_LOG: &str = "orderer.common.server";
+use super::{LOG, Registrar, SERVER_LOG, open::OpenError};
 
 /// Why the system channel could not be made.
 #[derive(Debug, thiserror::Error)]
