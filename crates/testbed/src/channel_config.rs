@@ -1,12 +1,16 @@
 //! Channel configs: reading them out of blocks, changing them, and the signed updates between two.
 
 use bytes::Bytes;
-use channel::{block, configtx::compute_update, envelope};
+use channel::{
+    block,
+    configtx::{self, compute_update},
+    envelope,
+};
 use identity::signing::SigningIdentity;
 use protos::Message;
 use protos::common::{
-    Block, BlockData, Config, ConfigEnvelope, ConfigGroup, ConfigSignature, ConfigUpdateEnvelope,
-    ConfigValue, Envelope, HeaderType, OrdererAddresses,
+    Block, BlockData, Config, ConfigEnvelope, ConfigGroup, ConfigUpdateEnvelope, ConfigValue, Envelope,
+    HeaderType, OrdererAddresses,
 };
 use protos::etcdraft::{ConfigMetadata, Consenter};
 use protos::orderer::ConsensusType;
@@ -111,16 +115,19 @@ pub fn consenter(port: u16, certificate_pem: Vec<u8>) -> Consenter {
 /// When nobody signs.
 pub fn update(channel: &str, from: &Config, to: &Config, admins: &[&SigningIdentity]) -> Option<Bytes> {
     let update = compute_update(channel, from, to).ok()?.encode_to_vec();
-    let sign = |admin: &&SigningIdentity| {
-        let header = admin.signature_header().encode_to_vec();
-        let signature = admin.sign(&[header.as_slice(), &update].concat()).expect("the administrator signs");
-        ConfigSignature { signature, signature_header: header.into() }
-    };
-    let data = ConfigUpdateEnvelope {
-        signatures: admins.iter().map(sign).collect(),
-        config_update: update.clone().into(),
-    };
-    let data = data.encode_to_vec().into();
+    Some(sign_update(channel, update.into(), admins))
+}
+
+/// This update of `channel`, or request to create it, in an envelope signed by these administrators and sent
+/// by the first of them.
+///
+/// # Panics
+/// When nobody signs.
+pub fn sign_update(channel: &str, update: Bytes, admins: &[&SigningIdentity]) -> Bytes {
+    let sign =
+        |admin: &&SigningIdentity| configtx::sign_update(&update, admin).expect("the administrator signs");
+    let signatures = admins.iter().map(sign).collect();
+    let data = ConfigUpdateEnvelope { signatures, config_update: update.clone() }.encode_to_vec().into();
     let draft = envelope::Draft::new(HeaderType::ConfigUpdate, channel, data, forge::now_unix());
-    Some(draft.sign(admins[0]).expect("the administrator signs").encode_to_vec().into())
+    draft.sign(admins[0]).expect("the administrator signs").encode_to_vec().into()
 }

@@ -18,5 +18,6 @@ pub mod probe;
 pub mod proxy;
 pub mod reconfigure;
 pub mod settings;
+pub mod system_channel;
 pub mod vectors;
 pub mod wait;

@@ -74,17 +74,24 @@ pub(crate) fn set_genesis(layout: &Layout, options: &NetworkOptions) {
     fs::write(&path, block.encode_to_vec()).expect("the genesis block can be written");
 }
 
-/// Sets a key of `Consensus` in the `orderer.yaml` of a node's directory.
+/// Sets a key of a section of the `orderer.yaml` in a node's directory.
 ///
 /// # Panics
 /// When there is no such file or section.
-pub fn set_consensus(directory: &Path, key: &str, value: &str) {
+pub fn set_key(directory: &Path, section: &str, key: &str, value: &str) {
     let path = directory.join("orderer.yaml");
     let settings = fs::read_to_string(&path).expect("the material has settings");
     let start = format!("  {key}:");
-    let mut lines: Vec<_> = settings.lines().filter(|line| !line.starts_with(&start)).collect();
-    let section = lines.iter().position(|line| *line == "Consensus:").expect("there is a Consensus section");
+    let mut lines: Vec<_> = settings.lines().collect();
+    let head = format!("{section}:");
+    let section = lines.iter().position(|line| *line == head).expect("there is such a section") + 1;
+    let inside =
+        lines[section..].iter().position(|line| !line.starts_with(' ')).unwrap_or(lines.len() - section);
+    let old = lines[section..section + inside].iter().position(|line| line.starts_with(&start));
+    if let Some(old) = old {
+        lines.remove(section + old);
+    }
     let line = format!("{start} {value}");
-    lines.insert(section + 1, &line);
+    lines.insert(section, &line);
     fs::write(&path, lines.join("\n") + "\n").expect("the settings can be written");
 }

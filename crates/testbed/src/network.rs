@@ -1,8 +1,9 @@
 //! A network of ordering nodes that serve one channel.
 
-use crate::material::{PublicAuthority, set_consensus, set_genesis};
+use crate::material::{PublicAuthority, set_genesis, set_key};
 use crate::node::{Node, NodeOptions};
 use crate::proxy::Proxy;
+use crate::system_channel::SYSTEM_CHANNEL;
 use crate::{ports, wait};
 use ::http::{Method, StatusCode};
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use cli::client::http::{self, HttpRequest};
 use cli::client::participation::{self, ChannelInfo};
 use cli::client::tls::{ClientIdentity, Tls};
 use cli::client::transaction::Signer;
-use cli::sandbox::layout::{CLIENT_MSPID, Layout};
+use cli::sandbox::layout::{CLIENT_MSPID, Layout, ORDERER_MSPID};
 use cli::sandbox::material;
 use identity::signing::SigningIdentity;
 use protos::common::{Block, Config};
@@ -104,6 +105,28 @@ impl Network {
     /// # Panics
     /// When any of that fails.
     pub fn start(options: &NetworkOptions) -> Self {
+        let mut network = Self::start_without_channel(options);
+        let genesis = fs::read(network.layout().genesis_block()).expect("the material has a genesis block");
+        network.join_all(&genesis);
+        network.wait_for_leader();
+        network
+    }
+
+    /// As [`Network::start`], but no node joins the channel.
+    ///
+    /// # Panics
+    /// When any of that fails.
+    pub fn start_without_channel(options: &NetworkOptions) -> Self {
+        let mut network = Self::prepare(options);
+        network.start_all();
+        network
+    }
+
+    /// Makes the material, and starts nothing.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub(crate) fn prepare(options: &NetworkOptions) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let all_nodes = options.nodes + options.spare_nodes;
         let base_port = ports::block(all_nodes * PORTS_PER_NODE);
@@ -130,10 +153,10 @@ impl Network {
         let members = layout.nodes.iter().enumerate().map(|(index, node)| {
             let directory = layout.node_dir(node);
             if let Some(tick) = options.tick {
-                set_consensus(&directory, "TickIntervalOverride", &format!("{}ms", tick.as_millis()));
+                set_key(&directory, "Consensus", "TickIntervalOverride", &format!("{}ms", tick.as_millis()));
             }
             for (key, value) in options.consensus {
-                set_consensus(&directory, key, value);
+                set_key(&directory, "Consensus", key, value);
             }
             let mut environment = vec![("ORDERER_METRICS_PROVIDER".to_owned(), "prometheus".to_owned())];
             let mut port = node.port;
@@ -165,15 +188,11 @@ impl Network {
             Vec::new()
         };
         let signer = Signer::new(signing_identity(&layout.client_msp(), CLIENT_MSPID), &layout.channel);
-        let genesis = fs::read(layout.genesis_block()).expect("the material has a genesis block");
         let mut network = Self::new(members, signer);
         network.proxies = proxies;
         network.layout = Some(layout);
         network._directory = Some(directory);
         network.serving = (0..options.nodes.into()).collect();
-        network.start_all();
-        network.join_all(&genesis);
-        network.wait_for_leader();
         network
     }
 
@@ -220,13 +239,18 @@ impl Network {
         &self.runtime
     }
 
-    /// What is asked of the nodes, or sent to them, is of this channel from now on, which these nodes serve.
+    /// What is asked of the nodes, or sent to them, is of this channel from now on, which these nodes serve:
+    /// by the orderers' administrator where it is the system channel, otherwise by a client.
     ///
     /// # Panics
     /// When the network was not made by [`Network::start`].
     pub fn turn_to(&mut self, channel: &str, serving: &[usize]) {
-        let client = signing_identity(&self.layout().client_msp(), CLIENT_MSPID);
-        self.signer = Signer::new(client, channel);
+        let layout = self.layout();
+        let identity = match channel {
+            SYSTEM_CHANNEL => signing_identity(&layout.admin_msp(), ORDERER_MSPID),
+            _ => signing_identity(&layout.client_msp(), CLIENT_MSPID),
+        };
+        self.signer = Signer::new(identity, channel);
         self.serving = serving.iter().copied().collect();
     }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use cli::client::deliver::{Blocks, Position};
-use cli::client::participation;
+use cli::client::participation::{self, Question};
 use cli::client::transaction::Signer;
 use cli::sandbox::layout::HOST;
 use identity::generate::Validity;
@@ -29,17 +29,57 @@ impl Network {
         })
     }
 
+    /// The channels that a node lists, the system channel first, in brackets.
+    ///
+    /// # Panics
+    /// When the node does not answer.
+    pub fn channels(&self, node: usize) -> Vec<String> {
+        let asked = participation::ask(self.admin(node), Question::List);
+        let answer = self.runtime().block_on(asked).unwrap_or_else(|e| panic!("node {node}: {e}"));
+        let list: serde_json::Value = serde_json::from_slice(&answer.body).expect("a list is JSON");
+        let name = |channel: &serde_json::Value| channel["name"].as_str().unwrap_or_default().to_owned();
+        let system = Some(&list["systemChannel"]).filter(|system| !system.is_null());
+        let system = system.map(|system| format!("[{}]", name(system)));
+        let mut others: Vec<_> = list["channels"].as_array().into_iter().flatten().map(name).collect();
+        others.sort();
+        system.into_iter().chain(others).collect()
+    }
+
+    /// What a node's participation API answers: `status text`, the text without its JSON where it refuses.
+    ///
+    /// # Panics
+    /// When the node does not answer.
+    pub fn ask(&self, node: usize, question: Question<'_>) -> String {
+        let asked = participation::ask(self.admin(node), question);
+        let answer = self.runtime().block_on(asked).unwrap_or_else(|e| panic!("node {node}: {e}"));
+        let refusal = serde_json::from_slice::<serde_json::Value>(&answer.body).ok();
+        let refusal = refusal.and_then(|body| Some(body["error"].as_str()?.to_owned()));
+        format!("{} {}", answer.status.as_u16(), refusal.unwrap_or_default()).trim().to_owned()
+    }
+
     /// Waits until [`Network::place`] of a node is this.
     ///
     /// # Panics
     /// After a minute.
     pub fn wait_for_place(&self, node: usize, place: &str) {
+        self.wait_for_place_that(node, place, |now| now == place);
+    }
+
+    /// Waits until a node is this to the channel, `relation/status`, at any height.
+    ///
+    /// # Panics
+    /// After a minute.
+    pub fn wait_for_role(&self, node: usize, role: &str) {
+        self.wait_for_place_that(node, role, |now| now.split(' ').next() == Some(role));
+    }
+
+    fn wait_for_place_that(&self, node: usize, wanted: &str, is_it: impl Fn(&str) -> bool) {
         let mut last = String::new();
         wait::until_or(PATIENCE, || {
             last = self.place(node);
-            (last == place).then_some(())
+            is_it(&last).then_some(())
         })
-        .unwrap_or_else(|| panic!("node {node} is {last}, not {place}"));
+        .unwrap_or_else(|| panic!("node {node} is {last}, not {wanted}"));
     }
 
     /// Gives a node another TLS certificate of the network's authority; with the key that it has, or a

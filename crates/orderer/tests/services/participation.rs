@@ -1,23 +1,20 @@
 //! Joining and removing channels, and the system channel.
 
-use std::{fs, sync::Arc};
+use std::fs;
 
 use bytes::Bytes;
-use channel::{block, envelope::Draft, genesis::default_raft_options};
+use channel::{block, genesis::default_raft_options};
 use orderer::{registrar::ParticipationError, settings::BootstrapMethod};
 use prost::Message;
 use protos::{
-    common::{
-        Block, BlockHeader, ConfigGroup, ConfigSignature, ConfigUpdate, ConfigUpdateEnvelope, ConfigValue,
-        Consortium, Envelope, HeaderType, Status,
-    },
+    common::{Block, BlockHeader, Status},
     etcdraft::Options,
 };
 use tempfile::TempDir;
 
 use crate::{
     client::{transaction, transaction_for},
-    material::{Org, consenter, now_unix},
+    material::{Org, consenter},
     node::{CHANNEL, LIMIT, TestNode, settings, start, tls_section},
 };
 
@@ -94,96 +91,6 @@ async fn channels_come_and_go() {
     call.send(&transaction(&user, b"x"));
     assert_eq!(call.answer().await.0, Status::Success);
     assert_eq!(node.height(CHANNEL), 2);
-}
-
-/// A node that is bootstrapped with a system channel of its own.
-async fn node_with_system_channel() -> TestNode {
-    let (org, directory) = (Arc::new(Org::new()), TempDir::new().unwrap());
-    let (mut settings, tls) = settings(&directory, &org, &tls_section(false));
-    let genesis = org.system_genesis(SYSTEM, vec![consenter(1, &tls.pair.certificate_pem)]);
-    settings.general.bootstrap_method = BootstrapMethod::File;
-    settings.general.bootstrap_file = directory.path().join("genesis.block");
-    fs::write(&settings.general.bootstrap_file, genesis.encode_to_vec()).unwrap();
-    let node = start(&settings).await.unwrap();
-    let node = TestNode { org, tls, directory, node };
-    node.has_leader(SYSTEM).await;
-    node
-}
-
-/// What creates a channel with the organisation of the consortium.
-pub(crate) fn creation(org: &Org, channel_id: &str) -> Envelope {
-    let admin = org.member("admin");
-    let group = |version, members: bool| ConfigGroup {
-        version,
-        mod_policy: if version == 0 { String::new() } else { "Admins".to_owned() },
-        groups: members
-            .then(|| (crate::material::MSP_ID.to_owned(), ConfigGroup::default()))
-            .into_iter()
-            .collect(),
-        ..ConfigGroup::default()
-    };
-    let consortium = Consortium { name: "TestConsortium".to_owned() }.encode_to_vec();
-    let root = |application, value: Vec<u8>| ConfigGroup {
-        groups: [("Application".to_owned(), application)].into(),
-        values: [("Consortium".to_owned(), ConfigValue { value: value.into(), ..ConfigValue::default() })]
-            .into(),
-        ..ConfigGroup::default()
-    };
-    let update = ConfigUpdate {
-        channel_id: channel_id.to_owned(),
-        read_set: Some(root(group(0, true), Vec::new())),
-        write_set: Some(root(group(1, true), consortium)),
-        ..ConfigUpdate::default()
-    };
-    let config_update = Bytes::from(update.encode_to_vec());
-    let signature_header = Bytes::from(admin.signature_header().encode_to_vec());
-    let signature = admin.sign(&[&signature_header[..], &config_update[..]].concat()).unwrap();
-    let signatures = vec![ConfigSignature { signature_header, signature }];
-    let envelope = ConfigUpdateEnvelope { config_update, signatures };
-    Draft::new(HeaderType::ConfigUpdate, channel_id, envelope.encode_to_vec().into(), now_unix())
-        .sign(&admin)
-        .unwrap()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_system_channel_creates_channels_and_can_be_removed() {
-    let node = node_with_system_channel().await;
-    let participation = node.participation();
-    assert_eq!(participation.list().system_channel.as_deref(), Some(SYSTEM));
-    let joined = node.org.genesis(CHANNEL, vec![consenter(1, &node.tls.pair.certificate_pem)], 1);
-    assert_eq!(participation.join(joined).await.unwrap_err(), ParticipationError::SystemChannelExists);
-
-    let user = node.org.member("client");
-    let mut call = node.client().await.broadcast().await;
-    call.send(&transaction_for("elsewhere", &user, b"x"));
-    assert_eq!(call.answer().await, (Status::NotFound, "channel does not exist".to_owned()));
-
-    let mut call = node.client().await.broadcast().await;
-    call.send(&creation(&node.org, CHANNEL));
-    assert_eq!(call.answer().await, (Status::Success, String::new()));
-    node.has_leader(CHANNEL).await;
-    assert_eq!(participation.list().channels, [CHANNEL]);
-    assert_eq!(participation.remove(CHANNEL).await.unwrap_err(), ParticipationError::SystemChannelExists);
-
-    participation.remove(SYSTEM).await.unwrap();
-    assert_eq!(participation.list().system_channel, None);
-    assert_eq!(participation.list().channels, [CHANNEL]);
-    node.has_leader(CHANNEL).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_joined_system_channel_waits_for_the_restart() {
-    let node = TestNode::new(&tls_section(false)).await;
-    let genesis = node.org.system_genesis(SYSTEM, vec![consenter(1, &node.tls.pair.certificate_pem)]);
-    let info = node.participation().join(genesis).await.unwrap();
-    assert_eq!(
-        (info.relation.to_string(), info.status.to_string(), info.height),
-        ("consenter".to_owned(), "inactive".to_owned(), 1)
-    );
-    let mut call = node.client().await.broadcast().await;
-    call.send(&transaction_for(SYSTEM, &node.org.member("orderer"), b"x"));
-    let pending = "system channel creation pending: server requires restart";
-    assert_eq!(call.answer().await, (Status::ServiceUnavailable, pending.to_owned()));
 }
 
 /// A system channel whose consenters would hold elections as often as they hear of each other.

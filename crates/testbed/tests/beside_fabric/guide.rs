@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 use testbed::guide::Guide;
 use testbed::load::Load;
-use testbed::material::set_consensus;
+use testbed::material::set_key;
 use testbed::network::{Member, Network, client_tls, endpoint, signing_identity};
 use testbed::node::{Node, NodeOptions};
 use testbed::{binary, ledgers, ports};
@@ -30,7 +30,7 @@ fn make_material(place: &Path) -> Layout {
         material::generate(layout).unwrap();
     }
     for node in &all.nodes {
-        set_consensus(&all.node_dir(node), "TickIntervalOverride", "100ms");
+        set_key(&all.node_dir(node), "Consensus", "TickIntervalOverride", "100ms");
     }
     all
 }

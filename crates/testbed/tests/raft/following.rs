@@ -5,14 +5,10 @@ use protos::Message;
 use std::fs;
 use testbed::network::{Network, NetworkOptions};
 
+use crate::send_to;
+
 fn network(nodes: u16) -> Network {
     Network::start(&NetworkOptions { nodes: nodes - 1, spare_nodes: 1, ..NetworkOptions::default() })
-}
-
-/// Something that a client sends to a node that does not order the channel.
-fn send_to(network: &Network, node: usize) -> String {
-    let transaction = network.signer().transaction(b"data".as_slice().into()).unwrap();
-    network.send(node, transaction.envelope)
 }
 
 #[test]

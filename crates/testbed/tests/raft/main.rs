@@ -9,6 +9,7 @@ mod listener;
 mod metrics;
 mod options;
 mod reconfiguration;
+mod system_channel;
 mod tls;
 
 use testbed::network::Network;
@@ -16,6 +17,12 @@ use testbed::network::Network;
 /// `ORDERER_...` variables, without that prefix.
 fn settings(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|(name, value)| (format!("ORDERER_{name}"), (*value).to_owned())).collect()
+}
+
+/// What a node answers to a client's transaction.
+fn send_to(network: &Network, node: usize) -> String {
+    let transaction = network.signer().transaction(b"data".as_slice().into()).unwrap();
+    network.send(node, transaction.envelope)
 }
 
 /// How much every node has printed so far.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use protos::etcdraft::Options;
 use testbed::channel_config::change_raft;
-use testbed::material::set_consensus;
+use testbed::material::set_key;
 use testbed::network::{Network, NetworkOptions};
 use testbed::wait;
 
@@ -98,8 +98,8 @@ fn options_are_checked_and_one_changes_at_run_time() {
     // The tick is the node's own affair where it says so.
     let marks = marks(&mut network);
     let directory = network.node(0).directory().to_owned();
-    set_consensus(&directory, "TickIntervalOverride", "642ms");
-    set_consensus(&directory, "EvictionSuspicion", "7m");
+    set_key(&directory, "Consensus", "TickIntervalOverride", "642ms");
+    set_key(&directory, "Consensus", "EvictionSuspicion", "7m");
     restart_with(&mut network, &[0], &[]);
     let log = network.node(0).log()[marks[0]..].to_owned();
     assert!(
