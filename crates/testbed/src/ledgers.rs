@@ -87,17 +87,21 @@ fn hash(block: &Block) -> Option<[u8; 32]> {
     block.header.as_ref().map(block::header_hash)
 }
 
-/// A block's metadata without the signatures, which are each node's own.
+/// A block's metadata without the signatures, which are each node's own. Empty slots at the end do not
+/// count: one of Fabric's orderers that learns of a channel by its system channel's blocks makes the genesis
+/// block with one more than those who were there when it was created.
 fn unsigned(block: &Block) -> Vec<Bytes> {
     let slots = block.metadata.iter().flat_map(|metadata| &metadata.metadata);
     let is_signed = [BlockMetadataIndex::Signatures as usize, BlockMetadataIndex::LastConfig as usize];
-    slots
+    let mut values: Vec<_> = slots
         .enumerate()
         .map(|(index, slot)| match Metadata::decode(slot.clone()) {
             Ok(metadata) if is_signed.contains(&index) => metadata.value,
             _ => slot.clone(),
         })
-        .collect()
+        .collect();
+    values.truncate(values.iter().rposition(|value| !value.is_empty()).map_or(0, |last| last + 1));
+    values
 }
 
 /// The data of a block's transactions; config transactions have none that counts.

@@ -12,3 +12,4 @@ mod many_channels;
 mod membership;
 mod mixed;
 mod replacement;
+mod system_channel;

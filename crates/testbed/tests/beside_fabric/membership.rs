@@ -9,16 +9,11 @@ use std::time::Duration;
 use testbed::network::NetworkOptions;
 use testbed::wait;
 
-use crate::mixed::{any_mix, with_seeds};
+use crate::mixed::{any_mix, one_more_of_each, with_seeds};
 
 /// Nodes of either kind are added, by joining them with a later block, and removed again, whoever leads.
 #[test]
 fn nodes_of_both_kinds_come_and_go() {
-    let one_more_of_each = |random: &mut StdRng| {
-        let (options, mut of_fabric) = any_mix(random);
-        of_fabric.push(usize::from(options.nodes) + random.random_range(0..2));
-        (NetworkOptions { spare_nodes: 2, ..options }, of_fabric)
-    };
     with_seeds(
         "nodes_of_both_kinds_come_and_go",
         |mixed| {

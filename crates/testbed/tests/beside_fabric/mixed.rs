@@ -89,6 +89,13 @@ pub(crate) fn any_mix(random: &mut StdRng) -> (NetworkOptions, Vec<usize>) {
     (NetworkOptions { nodes, ..NetworkOptions::default() }, of_fabric)
 }
 
+/// As [`any_mix`], and a spare node of each kind.
+pub(crate) fn one_more_of_each(random: &mut StdRng) -> (NetworkOptions, Vec<usize>) {
+    let (options, mut of_fabric) = any_mix(random);
+    of_fabric.push(usize::from(options.nodes) + random.random_range(0..2));
+    (NetworkOptions { spare_nodes: 2, ..options }, of_fabric)
+}
+
 impl Mixed {
     pub(crate) fn is_fabric(&mut self, node: usize) -> bool {
         self.network.node(node).options_mut().program.is_some()
