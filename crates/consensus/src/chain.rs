@@ -234,6 +234,9 @@ pub trait Chain: Send + Sync + 'static {
         Err(OrderError::NotServiced(request.channel).into())
     }
 
+    /// Another consenter of the channel has connected to this node: it is there, maybe again.
+    fn connected(&self) {}
+
     /// A message that another orderer took in and hands to the leader.
     ///
     /// # Errors

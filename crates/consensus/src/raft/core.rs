@@ -107,6 +107,8 @@ pub(crate) enum Input {
     CaughtUp { snapshot: Snapshot, tip: Tip, membership: Membership },
     /// A message could not be sent.
     Unreachable(u64),
+    /// Another consenter has connected.
+    Connected,
     /// A snapshot message was sent or not.
     SnapshotSent { to: u64, sent: bool },
     /// Hand the leadership to somebody else.
@@ -348,21 +350,7 @@ impl Core {
             core.catch_up_with(snapshot);
         }
         core.effects.push(Effect::Reconfigure);
-        core.greet();
         Ok(core)
-    }
-
-    /// Tells the others that this node is there: the leader, which may have given up on it, answers
-    /// the unasked answer to a heartbeat at once with what is missing here.
-    fn greet(&mut self) {
-        let (id, raft) = (self.settings.id, &self.raft.raft);
-        let (term, commit) = (raft.term, raft.raft_log.committed);
-        let others = self.membership.ids().iter().filter(|other| **other != id);
-        self.effects.extend(others.map(|other| {
-            let mut message = Message { from: id, to: *other, term, commit, ..Message::default() };
-            message.set_msg_type(MessageType::MsgHeartbeatResponse);
-            Effect::Send(message)
-        }));
     }
 
     /// The leader's raft id, 0 when none is known.
@@ -439,6 +427,8 @@ impl Core {
                 self.active.lost(id);
                 self.raft.report_unreachable(id);
             }
+            // Whoever was away learns at once that there is a leader, and answers with what it lacks.
+            Input::Connected => self.raft.ping(),
             Input::SnapshotSent { to, sent } => {
                 use raft::SnapshotStatus::{Failure, Finish};
                 self.raft.report_snapshot(to, if sent { Finish } else { Failure });

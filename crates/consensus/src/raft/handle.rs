@@ -234,9 +234,11 @@ impl Chain for RaftChain {
             let _ = self.events.send(Event::KnownAs(message.to));
             return Ok(());
         }
-        // Whoever was removed and added again does not take what is written to it as who it was.
+        // Whoever was removed and added again does not take answers to who it was, and stops its chain
+        // when it is one of Fabric's.
         if message.from > sender {
             self.shared.outdated.notify_one();
+            return Ok(());
         }
         // Who sent it is known from the connection; what the message says does not count.
         message.from = sender;
@@ -245,6 +247,11 @@ impl Chain for RaftChain {
         // Raft sends again what gets lost.
         let _ = self.messages.try_send(Box::new(incoming));
         Ok(())
+    }
+
+    fn connected(&self) {
+        // Without a driver there is nobody to lead.
+        let _ = self.events.send(Event::Connected);
     }
 
     async fn forwarded(&self, sender: u64, request: SubmitRequest) -> Result<(), ClusterError> {

@@ -32,13 +32,13 @@ pub(super) struct HeartbeatLane {
 impl HeartbeatLane {
     /// A channel that is not known to be served on the other side.
     pub(super) fn new(stream: Arc<OutgoingStream>, heard: Arc<Heard>) -> Self {
-        let (ends, count) = (AtomicU64::new(stream.ends()), AtomicU64::new(heard.count()));
+        let (ends, count) = (AtomicU64::new(stream.ends()), AtomicU64::new(heard.messages()));
         Self { stream, heard, ends, heard_by_then: count }
     }
 
     /// The shared stream, if the channel is known to be served on the other side.
     pub(super) fn stream(&self) -> Option<&OutgoingStream> {
-        let (ends, heard) = (self.stream.ends(), self.heard.count());
+        let (ends, heard) = (self.stream.ends(), self.heard.messages());
         // Only the channel's own chain sends; two at a time would at worst go the long way.
         if self.ends.swap(ends, Ordering::Relaxed) != ends {
             self.heard_by_then.store(heard, Ordering::Relaxed);

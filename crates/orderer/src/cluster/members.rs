@@ -28,15 +28,22 @@ pub enum MemberError {
     NotAuthorized,
 }
 
-/// Counts the messages of one consenter of one channel: whoever is heard from is there, and serves
-/// the channel.
+/// What comes from one consenter of one channel.
 #[derive(Debug, Default)]
-pub struct Heard(AtomicU64);
+pub struct Heard {
+    messages: AtomicU64,
+    connections: AtomicU64,
+}
 
 impl Heard {
-    /// How many messages have come so far.
-    pub fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+    /// How many messages of the channel have come so far: whoever sends them serves the channel.
+    pub fn messages(&self) -> u64 {
+        self.messages.load(Ordering::Relaxed)
+    }
+
+    /// Grows with each sign that the consenter is there: with messages, and when it connects.
+    pub fn signs(&self) -> u64 {
+        self.messages() + self.connections.load(Ordering::Relaxed)
     }
 }
 
@@ -100,7 +107,50 @@ impl Members {
         let by_key = all.get(channel).ok_or_else(|| MemberError::UnknownChannel(names::shown(channel)))?;
         let key = public_key.ok_or(MemberError::NoCertificate)?;
         let member = by_key.get(key).ok_or(MemberError::NotAuthorized)?;
-        member.heard.0.fetch_add(1, Ordering::Relaxed);
+        member.heard.messages.fetch_add(1, Ordering::Relaxed);
         Ok(member.id)
+    }
+
+    /// The channels of which the holder of this public key, who has just connected, is a consenter.
+    pub fn connected(&self, public_key: &[u8]) -> Vec<String> {
+        let all = self.by_channel.load();
+        let of_key = all.iter().filter_map(|(channel, by_key)| {
+            by_key.get(public_key)?.heard.connections.fetch_add(1, Ordering::Relaxed);
+            Some(channel.clone())
+        });
+        of_key.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn who_connects_is_there_and_need_not_serve_the_channel() {
+        let authority = identity::generate::CertificateAuthority::new("ca", "org", 0).unwrap();
+        let der = identity::certificate::pem_to_der(authority.certificate_pem().as_bytes()).unwrap();
+        let peer = |id| Peer {
+            id,
+            host: "orderer".to_owned(),
+            port: 7050,
+            client_tls_cert_der: der.clone(),
+            server_tls_cert_der: der.clone(),
+        };
+        let members = Members::default();
+        members.set("one", &[peer(2)]);
+        members.set("two", &[peer(5)]);
+        members.set("apart", &[]);
+        let key = public_key(&der).unwrap();
+        let heard = members.heard("two", 5);
+
+        let mut channels = members.connected(&key);
+        channels.sort();
+        assert_eq!(channels, ["one", "two"]);
+        assert_eq!((heard.messages(), heard.signs()), (0, 1));
+        assert_eq!(members.sender("two", Some(&key)), Ok(5));
+        assert_eq!((heard.messages(), heard.signs()), (1, 2));
+        assert!(members.connected(b"somebody else's").is_empty());
     }
 }

@@ -83,6 +83,17 @@ impl Handler for Step {
         "Step"
     }
 
+    /// Consenters connect when they begin to serve a channel: whoever leads speaks to them at once.
+    fn connected(&self, peer: &RemotePeer) {
+        let key = peer.public_key.as_deref().unwrap_or_default();
+        let chains = self
+            .members
+            .connected(key)
+            .into_iter()
+            .filter_map(|channel| self.channels.get(&channel)?.current_chain());
+        chains.for_each(|chain| chain.connected());
+    }
+
     async fn serve(
         &self,
         peer: Arc<RemotePeer>,

@@ -110,8 +110,8 @@ struct Meters {
 enum State {
     Closed {
         until: Instant,
-        /// How many messages had come from the other side then: one more, and it is there again.
-        heard: u64,
+        /// The signs of the other side until then: one more, and it is there again.
+        signs: u64,
         failures: u32,
         reason: String,
     },
@@ -171,7 +171,7 @@ impl OutgoingStream {
         let capacity = metrics.cluster_comm_egress_queue_capacity.with([&endpoint, &kind_label, channel]);
         // Exact: queues are far shorter than 2^53.
         capacity.set(options.queue_length as f64);
-        let state = State::Closed { until: Instant::now(), heard: 0, failures: 0, reason: String::new() };
+        let state = State::Closed { until: Instant::now(), signs: 0, failures: 0, reason: String::new() };
         Self {
             shared: Arc::new(Shared {
                 channel: channel.to_owned(),
@@ -264,7 +264,7 @@ impl Shared {
         match &*state {
             State::ShutDown => Err(TransportError::ShutDown),
             State::Open { ends, queue, .. } => Ok((*ends, queue.clone())),
-            State::Closed { until, heard, .. } if Instant::now() < *until && *heard == self.heard.count() => {
+            State::Closed { until, signs, .. } if Instant::now() < *until && *signs == self.heard.signs() => {
                 Err(self.not_connected("TRANSIENT_FAILURE"))
             }
             State::Closed { failures, .. } => {
@@ -279,18 +279,22 @@ impl Shared {
     }
 
     async fn run(self: Arc<Self>, ends: u64, items: mpsc::Receiver<Item>) {
-        let reason = self.carry(items).await;
+        let (reason, stalled) = self.carry(items).await;
         tracing::debug!(target: "orderer.common.cluster", channel = self.channel,
             "Stream of {} messages to {}({}) ended: {reason}", self.kind, self.peer.id, self.destination.endpoint());
         self.close(ends, &reason);
+        // Only now, so that whoever waits for what is lost with it is told the reason.
+        if let Some(connection) = stalled {
+            connection.abort();
+        }
     }
 
-    /// Connects and sends until something ends it; tells what.
-    async fn carry(&self, items: mpsc::Receiver<Item>) -> String {
+    /// Connects and sends until something ends it; tells what, and which connection is not read any more.
+    async fn carry(&self, items: mpsc::Receiver<Item>) -> (String, Option<Connection>) {
         // Apart, since a stream that is open has no use for the room that dialing takes.
         let connection = match Box::pin(self.connections.get(&self.destination)).await {
             Ok(connection) => connection,
-            Err(reason) => return reason,
+            Err(reason) => return (reason, None),
         };
         self.set_connected(&connection);
         // Each stream empties its own queue.
@@ -302,16 +306,15 @@ impl Shared {
         let call = async { calls.send_all(STEP, body, max_send_bytes).await.message().to_owned() };
         tokio::pin!(call);
         tokio::select! {
-            reason = &mut call => reason,
+            reason = &mut call => (reason, None),
             halt = self.idle_or_stalled(&progress) => {
                 if halt == Halt::Idle {
-                    return call.await;
+                    return (call.await, None);
                 }
                 tracing::warn!(target: "orderer.common.cluster",
                     "Stream to {}({}) was forcibly terminated because timeout ({:?}) expired",
                     self.peer.id, self.destination.endpoint(), self.options.rpc_timeout);
-                connection.abort();
-                "rpc timeout expired".to_owned()
+                ("rpc timeout expired".to_owned(), Some(connection))
             }
         }
     }
@@ -355,7 +358,7 @@ impl Shared {
         }
         let closed = State::Closed {
             until: Instant::now(),
-            heard: self.heard.count(),
+            signs: self.heard.signs(),
             failures: 0,
             reason: "not used".to_owned(),
         };
@@ -394,8 +397,8 @@ impl Shared {
             let failures = *failures;
             let pause = FIRST_PAUSE.saturating_mul(1 << failures.min(10)).min(LONGEST_PAUSE);
             let until = Instant::now() + pause;
-            let (heard, failures) = (self.heard.count(), failures + 1);
-            *state = State::Closed { until, heard, failures, reason: reason.to_owned() };
+            let (signs, failures) = (self.heard.signs(), failures + 1);
+            *state = State::Closed { until, signs, failures, reason: reason.to_owned() };
             self.ends.fetch_add(1, Ordering::AcqRel);
         }
         self.meters.queue_length.set(0.0);

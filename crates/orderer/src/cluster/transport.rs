@@ -95,8 +95,21 @@ impl ClusterTransport {
             Arc::new(stream(heartbeats::NO_CHANNEL, Kind::Heartbeat, heartbeats::QUEUE_LENGTH))
         });
         *shared = Arc::downgrade(&lane);
+        self.connect(peer);
         let heartbeats = HeartbeatLane::new(lane, heard.clone());
         Arc::new(Stub { peer: peer.clone(), heartbeats, consensus, transaction })
+    }
+
+    /// Lets a consenter know that this node is there: it may have given up on it. A connection is all that
+    /// is safe to begin with, as one of Fabric's stops its chain when it is written to under a former raft id.
+    fn connect(&self, peer: &Peer) {
+        let (connections, destination) = (self.connections.clone(), Destination::of(peer));
+        tokio::spawn(async move {
+            if let Err(reason) = connections.get(&destination).await {
+                tracing::debug!(target: "orderer.common.cluster",
+                    "No connection to {} yet: {reason}", destination.endpoint());
+            }
+        });
     }
 
     /// Replaces a channel's stubs and closes the connections that nobody needs any more.

@@ -29,6 +29,11 @@ pub trait Handler: Send + Sync + 'static {
     /// The method's name.
     fn method(&self) -> &'static str;
 
+    /// Somebody has connected to the listener; no call has come yet.
+    fn connected(&self, peer: &RemotePeer) {
+        let _ = peer;
+    }
+
     /// Serves one call from beginning to end. Dropped where it waits when the client goes away.
     async fn serve(
         &self,

@@ -238,6 +238,7 @@ impl Shared {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        self.routes.handlers.values().for_each(|handler| handler.connected(&peer));
         let peer = Arc::new(peer);
         let shared = self.clone();
         let service = service_fn(move |request| {

@@ -90,9 +90,7 @@ fn a_node_that_is_removed_before_it_has_a_log_finds_out() {
         let leader = world.has_leader();
         world.hand_in_text(leader);
         world.reconfigure_at(leader, |config| config.consenters.push(consenters::consenter(3, 0)));
-        world.step_until("greeted", |world| {
-            world.nodes[3].core.as_ref().is_some_and(|core| core.leader() != 0)
-        });
+        world.step_until("led", |world| world.nodes[3].core.as_ref().is_some_and(|core| core.leader() != 0));
         world.cut.insert(3);
         world.step_until("added", |world| world.waiting.is_empty());
         world.run_until(world.now + Duration::from_secs(3));

@@ -73,7 +73,7 @@ impl World {
             Ordering::Equal => {}
         }
         if message.from > sender {
-            self.is_outdated(to);
+            return self.is_outdated(to);
         }
         message.from = sender;
         self.input(to, Input::Message { message, counts_submissions: true });
