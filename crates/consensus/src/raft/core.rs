@@ -41,6 +41,8 @@ mod lead;
 mod ready;
 mod role;
 
+use forward::Patience;
+
 /// Entries that stay in memory before a snapshot, so that followers a little behind need none.
 const CATCH_UP_ENTRIES: u64 = 4;
 
@@ -263,8 +265,8 @@ pub(crate) struct Core {
     /// What a leader that does not count has passed over: term, up to which number, and when it is
     /// taken to be lost.
     passed_over: Option<(u64, u64, Duration)>,
-    /// How often in a row nothing had come back when it was time to send again.
-    silences: u32,
+    /// With a leader that does not count, when nothing comes back.
+    patience: Patience,
     /// When a consenter that is removed is waited for no longer.
     leave_until: Option<Duration>,
 }
@@ -339,7 +341,7 @@ impl Core {
             resumes: false,
             returned_at: Duration::ZERO,
             passed_over: None,
-            silences: 0,
+            patience: Patience::default(),
             leave_until: None,
         };
         core.metrics.set(Gauge::ClusterSize, &core.settings.channel, core.membership.ids().len() as u64);

@@ -7,8 +7,32 @@ use channel::block::EncodedBlock;
 
 use super::{super::pending::Numbered, Core, Effect, Forwarding};
 
-/// After so many silences in a row a leader that does not count is taken to have lost what it was sent.
-const SILENCES: u32 = 3;
+/// How long a leader that does not count is waited for when nothing comes back from it: after some silences
+/// in a row it is taken to have lost what it was sent. It may only be slow, and orders whatever it is sent;
+/// so it is given twice the time before it is sent the same a third time, and so on.
+#[derive(Debug)]
+pub(super) struct Patience {
+    silences: u32,
+    limit: u32,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { silences: 0, limit: 3 }
+    }
+}
+
+impl Patience {
+    /// Another silence. Whether it is one too many.
+    fn ends(&mut self) -> bool {
+        self.silences += 1;
+        if self.silences < self.limit {
+            return false;
+        }
+        *self = Self { silences: 0, limit: self.limit.saturating_mul(2) };
+        true
+    }
+}
 
 impl Core {
     /// Sends what waits to the leader, if that is another node.
@@ -97,11 +121,9 @@ impl Core {
         if self.pending.is_empty() {
             return;
         }
-        self.silences += 1;
         if self.leader_counts() {
             self.send_again(0);
-        } else if self.leader_forgets() && self.silences >= SILENCES {
-            self.silences = 0;
+        } else if self.leader_forgets() && self.patience.ends() {
             self.passed_over = Some((self.role.0, u64::MAX, self.now));
             self.take_back_passed_over();
             self.forward();
@@ -149,7 +171,7 @@ impl Core {
         if self.pending.committed(number, is_config, data) == 0 {
             return;
         }
-        self.silences = 0;
+        self.patience = Patience::default();
         self.retry_at = (!self.pending.is_empty()).then(|| self.now + self.retry_interval());
         let term = self.role.0;
         if self.passed_over.is_none_or(|(of_term, ..)| of_term != term)
@@ -158,5 +180,17 @@ impl Core {
         {
             self.passed_over = Some((term, up_to, self.now + self.retry_interval()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_leader_is_sent_the_same_ever_more_rarely() {
+        let mut patience = Patience::default();
+        let sent: Vec<u32> = (1..50).filter(|_| patience.ends()).collect();
+        assert_eq!(sent, [3, 3 + 6, 9 + 12, 21 + 24]);
     }
 }

@@ -8,7 +8,7 @@ use crate::metrics::{Counter, Gauge};
 
 use super::{
     super::{convert::MemberChange, leader::Leading},
-    Core, Effect, Paused, list,
+    Core, Effect, Patience, Paused, list,
 };
 
 /// Longest pause between two campaigns of a node that is to be the first leader.
@@ -119,6 +119,7 @@ impl Core {
             self.info(format_args!("Raft leader changed: {old_leader} -> {leader}"));
             self.metrics.add(Counter::LeaderChanges, &self.settings.channel, 1);
             self.active.forget();
+            self.patience = Patience::default();
             if leader == 0 {
                 let size = self.membership.ids().len();
                 self.warn(format_args!("No leader is present, cluster size is {size}"));
