@@ -40,7 +40,7 @@ impl Report {
 
     /// Whether every orderer that serves the channel has the new config.
     pub(super) fn is_rolled_out(&self) -> bool {
-        self.orderers.iter().all(|orderer| orderer.progress != Progress::Behind)
+        !self.orderers.iter().any(OrdererState::is_missing)
     }
 
     /// The changes, with who has to sign and what was found.

@@ -128,9 +128,19 @@ pub(super) struct OrdererState {
     /// What is to be known about it, as why it is not reached.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) note: String,
+    /// Whether it must have the new config: not when it is no consenter any more, or a consenter under a
+    /// certificate that it does not have yet.
+    #[serde(skip)]
+    pub(super) awaited: bool,
 }
 
 impl OrdererState {
+    /// Whether the change is not complete without it. One that is not reached or not joined gets the config
+    /// when it comes.
+    pub(super) fn is_missing(&self) -> bool {
+        self.awaited && self.progress == Progress::Behind
+    }
+
     /// On one line.
     pub(super) fn line(&self) -> String {
         let state = match self.progress {
@@ -210,7 +220,7 @@ async fn follow(asked: Asked, signer: &Signer, block: u64, deadline: Instant) ->
                 (_, "") => reason,
                 (_, note) => note.to_owned(),
             };
-            return OrdererState { address: asked.endpoint.address, progress, note };
+            return OrdererState { address: asked.endpoint.address, progress, note, awaited: asked.awaited };
         }
         sleep(POLL).await;
     }
@@ -241,5 +251,22 @@ async fn ask(endpoint: &Endpoint, signer: &Signer, block: u64) -> (Progress, Str
         }
         Err(error @ DeliverError::Refused { .. }) => (Progress::Behind, explain(&error)),
         Err(error) => (Progress::Unreachable, explain(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_waited_for_can_be_missing() {
+        let is_missing = |awaited, progress| {
+            OrdererState { address: String::new(), progress, note: String::new(), awaited }.is_missing()
+        };
+        assert!(is_missing(true, Progress::Behind));
+        for progress in [Progress::Current, Progress::NotServing, Progress::Unreachable] {
+            assert!(!is_missing(true, progress));
+        }
+        assert!(!is_missing(false, Progress::Behind), "a consenter that was removed");
     }
 }
