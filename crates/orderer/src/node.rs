@@ -1,7 +1,7 @@
 //! Assembles the node and runs it until it is told to stop.
 //!
 //! The order of the steps is Fabric's (`orderer/common/server/main.go`): identity, operations
-//! listener, gRPC listeners (bound, not serving), ledgers, bootstrap, channels, admin listener,
+//! listener, gRPC listeners (bound, refusing connections), ledgers, bootstrap, channels, admin listener,
 //! and then service. On SIGTERM or SIGINT it goes the other way round.
 
 mod local_msp;
@@ -32,7 +32,7 @@ use crate::{
     deliver::{Deliver, DeliverOptions},
     grpc::{
         call::MessageLimits,
-        server::{self, ListenError, Listener, Options, Routes},
+        server::{self, Bound, ListenError, Options, Routes},
     },
     health::HealthRegistry,
     http_listener,
@@ -226,7 +226,7 @@ impl Node {
         let (stop, end) = (CancellationToken::new(), CancellationToken::new());
         let addresses = listeners.addresses(operations.address(), admin.address())?;
         tracing::info!(target: LOG, "Starting {}", version::text("orderer"));
-        let listeners = listeners.serve(settings, &registrar, step, &metrics, &stop, &end);
+        let listeners = listeners.serve(settings, &registrar, step, &metrics, &stop, &end)?;
         let shown = registrar.clone();
         tasks.spawn(async move {
             loop {
@@ -390,8 +390,8 @@ fn watch_certificates(signer: &SigningIdentity, security: &Security) {
 
 /// The gRPC listeners, bound and not serving yet.
 struct Listeners {
-    general: Listener,
-    cluster: Option<Listener>,
+    general: Bound,
+    cluster: Option<Bound>,
 }
 
 impl Listeners {
@@ -401,7 +401,7 @@ impl Listeners {
         let is_mutual = general.tls.enabled && general.tls.client_auth_required;
         let (host, port) = (&general.listen_address, general.listen_port);
         let key = "General.ListenAddress, General.ListenPort";
-        let listener = Listener::bind(host, port, key, tls, is_mutual).await?;
+        let listener = Bound::new(host, port, key, tls, is_mutual).await?;
         let Some(tls) = security.cluster_config(general)? else {
             tracing::info!(target: LOG,
                 "Cluster listener is not configured, defaulting to use the general listener on port {port}");
@@ -409,7 +409,7 @@ impl Listeners {
         };
         let (host, port) = (&general.cluster.listen_address, general.cluster.listen_port);
         let key = "General.Cluster.ListenAddress, General.Cluster.ListenPort";
-        let cluster = Listener::bind(host, port, key, Some(tls), true).await?;
+        let cluster = Bound::new(host, port, key, Some(tls), true).await?;
         Ok(Self { general: listener, cluster: Some(cluster) })
     }
 
@@ -418,7 +418,7 @@ impl Listeners {
         operations: std::net::SocketAddr,
         admin: std::net::SocketAddr,
     ) -> Result<Addresses, io::Error> {
-        let cluster = self.cluster.as_ref().map(Listener::local_address).transpose()?;
+        let cluster = self.cluster.as_ref().map(Bound::local_address).transpose()?;
         Ok(Addresses { general: self.general.local_address()?, cluster, operations, admin })
     }
 
@@ -430,7 +430,7 @@ impl Listeners {
         metrics: &Arc<Metrics>,
         stop: &CancellationToken,
         end: &CancellationToken,
-    ) -> JoinSet<()> {
+    ) -> Result<JoinSet<()>, ListenError> {
         let general = &settings.general;
         let channels = registrar.channels();
         let deliver_options = DeliverOptions {
@@ -468,16 +468,16 @@ impl Listeners {
                 }
                 let routes = Routes::default().with(Arc::new(step));
                 let options = Options { messages, ..options.clone() };
-                let serving =
-                    server::serve(cluster, routes, options, metrics.clone(), stop.clone(), end.clone());
+                let (stop, end) = (stop.clone(), end.clone());
+                let serving = server::serve(cluster.listen()?, routes, options, metrics.clone(), stop, end);
                 listeners.spawn(serving);
             }
             (_, Some(step)) => routes = routes.with(Arc::new(step)),
             (_, None) => {}
         }
-        let serving =
-            server::serve(self.general, routes, options, metrics.clone(), stop.clone(), end.clone());
+        let (stop, end) = (stop.clone(), end.clone());
+        let serving = server::serve(self.general.listen()?, routes, options, metrics.clone(), stop, end);
         listeners.spawn(serving);
-        listeners
+        Ok(listeners)
     }
 }

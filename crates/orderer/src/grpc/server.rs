@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls_pki_types::CertificateDer;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream, lookup_host},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_rustls::TlsAcceptor;
@@ -29,6 +29,8 @@ use crate::{metrics::Metrics, settings::Keepalive};
 
 /// Connections of one listener at a time; more wait in the system's queue.
 const MAX_CONNECTIONS: usize = 4_096;
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1_024;
 /// Streams of one connection at a time. Two orderers share one for all their channels, each of which has
 /// a stream for Raft and one for transactions.
 const MAX_STREAMS: u32 = 8_192;
@@ -68,40 +70,81 @@ pub enum ListenError {
     },
 }
 
-/// A bound address with its TLS, not serving yet.
+impl ListenError {
+    fn new((endpoint, key): (String, &'static str), source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::AddrInUse => Self::InUse { endpoint, key },
+            _ => Self::Refused { endpoint, key, source },
+        }
+    }
+}
+
+/// An address that is taken. Whoever connects is refused: a node may replicate for long before it serves,
+/// and others, or the node itself, must not wait for it when they ask all orderers for blocks.
+pub struct Bound {
+    tcp: TcpSocket,
+    tls: Option<TlsAcceptor>,
+    is_mutual_tls: bool,
+    /// The address as it was set, and the setting.
+    name: (String, &'static str),
+}
+
+/// An address that takes connections.
 pub struct Listener {
     tcp: TcpListener,
     tls: Option<TlsAcceptor>,
     is_mutual_tls: bool,
 }
 
-impl Listener {
+impl Bound {
     /// Binds an address; `key` is the setting that names it.
     ///
     /// # Errors
     ///
     /// Names the address, the setting and the remedy.
-    pub async fn bind(
+    pub async fn new(
         host: &str,
         port: u16,
         key: &'static str,
         tls: Option<rustls::ServerConfig>,
         is_mutual_tls: bool,
     ) -> Result<Self, ListenError> {
-        let tcp = TcpListener::bind((host, port)).await.map_err(|source| {
-            let endpoint = format!("{host}:{port}");
-            match source.kind() {
-                io::ErrorKind::AddrInUse => ListenError::InUse { endpoint, key },
-                _ => ListenError::Refused { endpoint, key, source },
-            }
-        })?;
-        Ok(Self { tcp, tls: tls.map(|config| TlsAcceptor::from(Arc::new(config))), is_mutual_tls })
+        let name = (format!("{host}:{port}"), key);
+        let tcp = bind(host, port).await.map_err(|source| ListenError::new(name.clone(), source))?;
+        let tls = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
+        Ok(Self { tcp, tls, is_mutual_tls, name })
     }
 
-    /// Where it listens; tells the port when 0 was asked for.
+    /// Where it is; tells the port when 0 was asked for.
     pub fn local_address(&self) -> io::Result<SocketAddr> {
         self.tcp.local_addr()
     }
+
+    /// Takes connections from now on.
+    ///
+    /// # Errors
+    ///
+    /// As [`Bound::new`]: another process may have been quicker.
+    pub fn listen(self) -> Result<Listener, ListenError> {
+        let Self { tcp, tls, is_mutual_tls, name } = self;
+        let tcp = tcp.listen(BACKLOG).map_err(|source| ListenError::new(name, source))?;
+        Ok(Listener { tcp, tls, is_mutual_tls })
+    }
+}
+
+/// The first address of a host that can be bound.
+async fn bind(host: &str, port: u16) -> io::Result<TcpSocket> {
+    let mut failed = io::Error::new(io::ErrorKind::InvalidInput, "the host has no address");
+    for address in lookup_host((host, port)).await? {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // A node that is started again must not wait for the connections of its last run to be forgotten.
+        socket.set_reuseaddr(true)?;
+        match socket.bind(address) {
+            Ok(()) => return Ok(socket),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
 }
 
 /// The methods of a listener, by path.

@@ -20,7 +20,7 @@ use orderer::{
     grpc::{
         Handler, RemotePeer, Requests, Responses,
         call::MessageLimits,
-        server::{self, Listener, Options, Routes},
+        server::{self, Bound, Options, Routes},
     },
     metrics::Metrics,
     settings::Keepalive,
@@ -100,8 +100,9 @@ impl Other {
     async fn start(keys: &TlsFiles, port: u16, received: Option<mpsc::UnboundedSender<StepRequest>>) -> Self {
         let keys = KeyPair::read(&keys.certificate, &keys.key).unwrap();
         let tls = config(&keys, ClientCertificates::Requested, Duration::ZERO).unwrap();
-        let listener = Listener::bind("127.0.0.1", port, "test", Some(tls), false).await.unwrap();
-        let port = listener.local_address().unwrap().port();
+        let bound = Bound::new("127.0.0.1", port, "test", Some(tls), false).await.unwrap();
+        let port = bound.local_address().unwrap().port();
+        let listener = bound.listen().unwrap();
         let routes = Routes::default().with(Arc::new(Listening { received }));
         let keepalive =
             Keepalive { server_min_interval: LIMIT, server_interval: LIMIT, server_timeout: LIMIT };
