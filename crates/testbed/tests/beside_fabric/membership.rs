@@ -94,6 +94,48 @@ fn nodes_of_both_kinds_find_out_that_they_were_removed() {
     );
 }
 
+/// One of ours is away while Fabric's are removed and added again. One of Fabric's stops its chain when it
+/// is written to under its former Raft id.
+#[test]
+fn a_node_that_comes_back_writes_to_nobody_under_a_former_raft_id() {
+    let two_of_five = |random: &mut StdRng| {
+        let of_fabric = rand::seq::index::sample(random, 4, 2).into_vec();
+        (NetworkOptions { nodes: 5, ..NetworkOptions::default() }, of_fabric)
+    };
+    with_seeds(
+        "a_node_that_comes_back_writes_to_nobody_under_a_former_raft_id",
+        |mixed| {
+            let of_fabric: Vec<usize> = (0..5).filter(|node| mixed.is_fabric(*node)).collect();
+            let away = (0..4).find(|node| !of_fabric.contains(node)).unwrap();
+            println!("{away} is away while {of_fabric:?} are removed and added again");
+            mixed.stop_load(away);
+            mixed.network.node(away).kill();
+            for &node in &of_fabric {
+                mixed.network.remove_consenter(4, node);
+                mixed.stop_load(node);
+                mixed.network.leaves(node);
+                mixed.network.remove_channel(node);
+                let block = mixed.network.add_consenter(4, node);
+                mixed.network.join(node, &block.encode_to_vec());
+                mixed.catches_up(node);
+                mixed.load();
+                mixed.progress();
+            }
+            mixed.start_all();
+            mixed.catches_up(away);
+            mixed.load();
+            mixed.progress();
+            for node in of_fabric {
+                assert!(
+                    !mixed.network.node(node).log().contains("cowardly"),
+                    "node {node} stopped its chain"
+                );
+            }
+        },
+        two_of_five,
+    );
+}
+
 /// Each node gets a new TLS key pair by an update of the configuration.
 #[test]
 fn certificates_of_both_kinds_rotate() {
