@@ -32,7 +32,7 @@ use crate::{
     deliver::{Deliver, DeliverOptions},
     grpc::{
         call::MessageLimits,
-        server::{self, Bound, ListenError, Options, Routes},
+        server::{self, Bound, ListenError, Listener, Options, Routes},
     },
     health::HealthRegistry,
     http_listener,
@@ -192,12 +192,15 @@ impl Node {
         }
 
         let security = Security::read(general)?;
-        let listeners = Listeners::bind(settings, &security).await?;
+        let bound = BoundListeners::new(settings, &security).await?;
         let store = open_ledgers(settings, &metrics).await?;
 
         let members = Arc::new(Members::default());
         let registrar = Registrar::new(parts(settings, &security, signer.clone(), store, &members, &metrics));
         registrar.onboard().await?;
+        // Others speak to a channel's new chain as soon as it begins: from here on they need wait no longer
+        // than it takes to start the channels.
+        let listeners = bound.listen()?;
         let starting = registrar.clone();
         let started = tokio::task::spawn_blocking(move || starting.start()).await;
         started.map_err(io::Error::other)??;
@@ -226,7 +229,7 @@ impl Node {
         let (stop, end) = (CancellationToken::new(), CancellationToken::new());
         let addresses = listeners.addresses(operations.address(), admin.address())?;
         tracing::info!(target: LOG, "Starting {}", version::text("orderer"));
-        let listeners = listeners.serve(settings, &registrar, step, &metrics, &stop, &end)?;
+        let listeners = listeners.serve(settings, &registrar, step, &metrics, &stop, &end);
         let shown = registrar.clone();
         tasks.spawn(async move {
             loop {
@@ -388,14 +391,14 @@ fn watch_certificates(signer: &SigningIdentity, security: &Security) {
     certificates::watch(watched);
 }
 
-/// The gRPC listeners, bound and not serving yet.
-struct Listeners {
+/// The gRPC listeners, refusing connections yet.
+struct BoundListeners {
     general: Bound,
     cluster: Option<Bound>,
 }
 
-impl Listeners {
-    async fn bind(settings: &Settings, security: &Security) -> Result<Self, NodeError> {
+impl BoundListeners {
+    async fn new(settings: &Settings, security: &Security) -> Result<Self, NodeError> {
         let general = &settings.general;
         let tls = security.general_config(general)?;
         let is_mutual = general.tls.enabled && general.tls.client_auth_required;
@@ -413,12 +416,25 @@ impl Listeners {
         Ok(Self { general: listener, cluster: Some(cluster) })
     }
 
+    fn listen(self) -> Result<Listeners, ListenError> {
+        let cluster = self.cluster.map(Bound::listen).transpose()?;
+        Ok(Listeners { general: self.general.listen()?, cluster })
+    }
+}
+
+/// The gRPC listeners. Who connects waits until they serve.
+struct Listeners {
+    general: Listener,
+    cluster: Option<Listener>,
+}
+
+impl Listeners {
     fn addresses(
         &self,
         operations: std::net::SocketAddr,
         admin: std::net::SocketAddr,
     ) -> Result<Addresses, io::Error> {
-        let cluster = self.cluster.as_ref().map(Bound::local_address).transpose()?;
+        let cluster = self.cluster.as_ref().map(Listener::local_address).transpose()?;
         Ok(Addresses { general: self.general.local_address()?, cluster, operations, admin })
     }
 
@@ -430,7 +446,7 @@ impl Listeners {
         metrics: &Arc<Metrics>,
         stop: &CancellationToken,
         end: &CancellationToken,
-    ) -> Result<JoinSet<()>, ListenError> {
+    ) -> JoinSet<()> {
         let general = &settings.general;
         let channels = registrar.channels();
         let deliver_options = DeliverOptions {
@@ -469,15 +485,15 @@ impl Listeners {
                 let routes = Routes::default().with(Arc::new(step));
                 let options = Options { messages, ..options.clone() };
                 let (stop, end) = (stop.clone(), end.clone());
-                let serving = server::serve(cluster.listen()?, routes, options, metrics.clone(), stop, end);
+                let serving = server::serve(cluster, routes, options, metrics.clone(), stop, end);
                 listeners.spawn(serving);
             }
             (_, Some(step)) => routes = routes.with(Arc::new(step)),
             (_, None) => {}
         }
         let (stop, end) = (stop.clone(), end.clone());
-        let serving = server::serve(self.general.listen()?, routes, options, metrics.clone(), stop, end);
+        let serving = server::serve(self.general, routes, options, metrics.clone(), stop, end);
         listeners.spawn(serving);
-        Ok(listeners)
+        listeners
     }
 }

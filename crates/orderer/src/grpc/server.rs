@@ -115,12 +115,7 @@ impl Bound {
         Ok(Self { tcp, tls, is_mutual_tls, name })
     }
 
-    /// Where it is; tells the port when 0 was asked for.
-    pub fn local_address(&self) -> io::Result<SocketAddr> {
-        self.tcp.local_addr()
-    }
-
-    /// Takes connections from now on.
+    /// Takes connections from now on; they wait until they are served.
     ///
     /// # Errors
     ///
@@ -129,6 +124,13 @@ impl Bound {
         let Self { tcp, tls, is_mutual_tls, name } = self;
         let tcp = tcp.listen(BACKLOG).map_err(|source| ListenError::new(name, source))?;
         Ok(Listener { tcp, tls, is_mutual_tls })
+    }
+}
+
+impl Listener {
+    /// Where it is; tells the port when 0 was asked for.
+    pub fn local_address(&self) -> io::Result<SocketAddr> {
+        self.tcp.local_addr()
     }
 }
 

@@ -101,8 +101,8 @@ impl Other {
         let keys = KeyPair::read(&keys.certificate, &keys.key).unwrap();
         let tls = config(&keys, ClientCertificates::Requested, Duration::ZERO).unwrap();
         let bound = Bound::new("127.0.0.1", port, "test", Some(tls), false).await.unwrap();
-        let port = bound.local_address().unwrap().port();
         let listener = bound.listen().unwrap();
+        let port = listener.local_address().unwrap().port();
         let routes = Routes::default().with(Arc::new(Listening { received }));
         let keepalive =
             Keepalive { server_min_interval: LIMIT, server_interval: LIMIT, server_timeout: LIMIT };
