@@ -2,7 +2,8 @@
 //! of Fabric 2.5 lists them).
 //!
 //! Every metric is a field of [`Metrics`], named as in Prometheus. Dashboards made for Fabric's
-//! orderer carry over, so nothing here may be renamed.
+//! orderer carry over, so nothing here may be renamed; the help is Fabric's, too, so that nodes of
+//! both kinds are one family wherever metrics are gathered.
 
 pub mod exposition;
 mod instrument;
@@ -67,80 +68,80 @@ catalogue! {
     /// The time from first transaction enqueing to the block being cut in seconds.
     blockcutter_block_fill_duration: Histogram ["blockcutter" "block_fill_duration"] ("channel");
 
-    /// Number of Deliver streams opened.
+    /// The number of GRPC streams that have been opened for the deliver service.
     deliver_streams_opened: Counter ["deliver" "streams_opened"] ();
-    /// Number of Deliver streams closed.
+    /// The number of GRPC streams that have been closed for the deliver service.
     deliver_streams_closed: Counter ["deliver" "streams_closed"] ();
-    /// Number of Deliver requests received.
+    /// The number of deliver requests that have been received.
     deliver_requests_received: Counter ["deliver" "requests_received"] ("channel", "filtered", "data_type");
-    /// Number of Deliver requests completed.
+    /// The number of deliver requests that have been completed.
     deliver_requests_completed: Counter ["deliver" "requests_completed"] ("channel", "filtered", "data_type", "success");
-    /// Number of blocks sent by Deliver.
+    /// The number of blocks sent by the deliver service.
     deliver_blocks_sent: Counter ["deliver" "blocks_sent"] ("channel", "filtered", "data_type");
 
-    /// Connections opened. Open connections are opened minus closed.
+    /// gRPC connections opened. Open minus closed is the active number of connections.
     grpc_comm_conn_opened: Counter ["grpc" "comm" "conn_opened"] ();
-    /// Connections closed. Open connections are opened minus closed.
+    /// gRPC connections closed. Open minus closed is the active number of connections.
     grpc_comm_conn_closed: Counter ["grpc" "comm" "conn_closed"] ();
-    /// The time to complete a unary request in seconds.
+    /// The time to complete a unary request.
     grpc_server_unary_request_duration: Histogram ["grpc" "server" "unary_request_duration"] ("service", "method", "code");
-    /// Number of unary requests received.
+    /// The number of unary requests received.
     grpc_server_unary_requests_received: Counter ["grpc" "server" "unary_requests_received"] ("service", "method");
-    /// Number of unary requests completed.
+    /// The number of unary requests completed.
     grpc_server_unary_requests_completed: Counter ["grpc" "server" "unary_requests_completed"] ("service", "method", "code");
-    /// The time to complete a stream request in seconds.
+    /// The time to complete a stream request.
     grpc_server_stream_request_duration: Histogram ["grpc" "server" "stream_request_duration"] ("service", "method", "code");
-    /// Number of stream requests received.
+    /// The number of stream requests received.
     grpc_server_stream_requests_received: Counter ["grpc" "server" "stream_requests_received"] ("service", "method");
-    /// Number of stream requests completed.
+    /// The number of stream requests completed.
     grpc_server_stream_requests_completed: Counter ["grpc" "server" "stream_requests_completed"] ("service", "method", "code");
-    /// Number of stream messages received.
+    /// The number of stream messages received.
     grpc_server_stream_messages_received: Counter ["grpc" "server" "stream_messages_received"] ("service", "method");
-    /// Number of stream messages sent.
+    /// The number of stream messages sent.
     grpc_server_stream_messages_sent: Counter ["grpc" "server" "stream_messages_sent"] ("service", "method");
 
     /// Height of the chain in blocks.
     ledger_blockchain_height: Gauge ["ledger" "blockchain_height"] ("channel");
-    /// Time to write a block to the ledger in seconds.
+    /// Time taken in seconds for committing the block to storage.
     ledger_blockstorage_commit_time: Histogram ["ledger" "blockstorage_commit_time"] ("channel") in LEDGER_BUCKETS;
 
-    /// Channel participation status: 0 inactive, 1 active, 2 onboarding, 3 failed.
+    /// The channel participation status of the node: 0 if inactive, 1 if active, 2 if onboarding, 3 if failed.
     participation_status: Gauge ["participation" "status"] ("channel");
-    /// Channel participation consensus relation: 0 other, 1 consenter, 2 follower, 3 config-tracker.
+    /// The channel participation consensus relation of the node: 0 if other, 1 if consenter, 2 if follower, 3 if config-tracker.
     participation_consensus_relation: Gauge ["participation" "consensus_relation"] ("channel");
 
-    /// Number of nodes in the channel.
+    /// Number of nodes in this channel.
     consensus_etcdraft_cluster_size: Gauge ["consensus" "etcdraft" "cluster_size"] ("channel");
-    /// Leadership of the node: 1 if it is the leader, else 0.
+    /// The leadership status of the current node: 1 if it is the leader else 0.
     consensus_etcdraft_is_leader: Gauge ["consensus" "etcdraft" "is_leader"] ("channel");
-    /// Number of active nodes in the channel.
+    /// Number of active nodes in this channel.
     consensus_etcdraft_active_nodes: Gauge ["consensus" "etcdraft" "active_nodes"] ("channel");
-    /// Number of the latest block committed.
+    /// The block number of the latest block committed.
     consensus_etcdraft_committed_block_number: Gauge ["consensus" "etcdraft" "committed_block_number"] ("channel");
-    /// Number of the latest block in a snapshot.
+    /// The block number of the latest snapshot.
     consensus_etcdraft_snapshot_block_number: Gauge ["consensus" "etcdraft" "snapshot_block_number"] ("channel");
-    /// Number of leader changes since the process started.
+    /// The number of leader changes since process start.
     consensus_etcdraft_leader_changes: Counter ["consensus" "etcdraft" "leader_changes"] ("channel");
-    /// Number of failed proposals.
+    /// The number of proposal failures.
     consensus_etcdraft_proposal_failures: Counter ["consensus" "etcdraft" "proposal_failures"] ("channel");
-    /// The time taken to persist raft entries in seconds.
+    /// The time taken for etcd/raft data to be persisted in storage (in seconds).
     consensus_etcdraft_data_persist_duration: Histogram ["consensus" "etcdraft" "data_persist_duration"] ("channel");
-    /// Number of normal transactions received for ordering.
+    /// The total number of proposals received for normal type transactions.
     consensus_etcdraft_normal_proposals_received: Counter ["consensus" "etcdraft" "normal_proposals_received"] ("channel");
-    /// Number of config transactions received for ordering.
+    /// The total number of proposals received for config type transactions.
     consensus_etcdraft_config_proposals_received: Counter ["consensus" "etcdraft" "config_proposals_received"] ("channel");
 
-    /// Bytes per second read from brokers.
+    /// Bytes/second read off brokers.
     consensus_kafka_incoming_byte_rate: Gauge ["consensus" "kafka" "incoming_byte_rate"] ("broker_id");
-    /// Bytes per second written to brokers.
+    /// Bytes/second written to brokers.
     consensus_kafka_outgoing_byte_rate: Gauge ["consensus" "kafka" "outgoing_byte_rate"] ("broker_id");
-    /// Requests per second sent to brokers.
+    /// Requests/second sent to brokers.
     consensus_kafka_request_rate: Gauge ["consensus" "kafka" "request_rate"] ("broker_id");
     /// The mean request size in bytes to brokers.
     consensus_kafka_request_size: Gauge ["consensus" "kafka" "request_size"] ("broker_id");
-    /// The mean request latency in milliseconds to brokers.
+    /// The mean request latency in ms to brokers.
     consensus_kafka_request_latency: Gauge ["consensus" "kafka" "request_latency"] ("broker_id");
-    /// Responses per second received from brokers.
+    /// Requests/second sent to brokers.
     consensus_kafka_response_rate: Gauge ["consensus" "kafka" "response_rate"] ("broker_id");
     /// The mean response size in bytes from brokers.
     consensus_kafka_response_size: Gauge ["consensus" "kafka" "response_size"] ("broker_id");
@@ -152,7 +153,7 @@ catalogue! {
     consensus_kafka_records_per_request: Gauge ["consensus" "kafka" "records_per_request"] ("topic");
     /// The mean compression ratio (as percentage) for topics.
     consensus_kafka_compression_ratio: Gauge ["consensus" "kafka" "compression_ratio"] ("topic");
-    /// The offset in the metadata of the most recently committed block.
+    /// The offset specified in the block metadata of the most recently committed block.
     consensus_kafka_last_offset_persisted: Gauge ["consensus" "kafka" "last_offset_persisted"] ("channel");
 
     /// Length of the egress queue.
@@ -165,19 +166,19 @@ catalogue! {
     cluster_comm_ingress_stream_count: Gauge ["cluster" "comm" "ingress_stream_count"] ();
     /// Count of streams to other nodes.
     cluster_comm_egress_stream_count: Gauge ["cluster" "comm" "egress_stream_count"] ("channel");
-    /// Count of the TLS connections to other nodes.
+    /// Count of TLS connections to other nodes.
     cluster_comm_egress_tls_connection_count: Gauge ["cluster" "comm" "egress_tls_connection_count"] ();
     /// The time it takes to send a message in seconds.
     cluster_comm_msg_send_time: Histogram ["cluster" "comm" "msg_send_time"] ("host", "channel");
     /// Count of messages dropped.
     cluster_comm_msg_dropped_count: Counter ["cluster" "comm" "msg_dropped_count"] ("host", "channel");
 
-    /// Number of log entries checked against the active logging level.
+    /// Number of log entries checked against the active logging level
     logging_entries_checked: Counter ["logging" "entries_checked"] ("level");
-    /// Number of log entries that are written.
+    /// Number of log entries that are written
     logging_entries_written: Counter ["logging" "entries_written"] ("level");
 
-    /// The active version of the node.
+    /// The active version of Fabric.
     fabric_version: Gauge ["fabric_version"] ("version");
 }
 

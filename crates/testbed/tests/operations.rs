@@ -59,7 +59,7 @@ fn metrics_health_and_log_levels_of_a_running_network() {
         wait_for_sample(&network, node, &labelled("participation_status"), 1.0);
         wait_for_sample(&network, node, &labelled("participation_consensus_relation"), 1.0);
         let processed =
-            format!("broadcast_processed_count{{channel=\"{channel}\",type=\"MESSAGE\",status=\"SUCCESS\"}}");
+            format!("broadcast_processed_count{{channel=\"{channel}\",status=\"SUCCESS\",type=\"MESSAGE\"}}");
         assert!(sample(&network, node, &processed).is_some_and(|count| count >= 1.0), "node {node}");
         let committed = sample(&network, node, &labelled("ledger_blockstorage_commit_time_count"));
         assert!(committed.is_some_and(|count| count >= 1.0), "node {node}");

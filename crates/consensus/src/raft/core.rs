@@ -299,6 +299,8 @@ impl Core {
         };
         let applied = membership.metadata.raft_index;
         let snapshot = log.newest_snapshot().clone();
+        // What is no block is found to be none when it is caught up with.
+        let snapshot_block = EncodedBlock::decode(snapshot.data.clone()).map_or(0, |block| block.number());
         let run = settings.run;
         let mut core = Self {
             raft: RawNode::new(&config, log, logger)?,
@@ -333,7 +335,7 @@ impl Core {
             silent_ticks: 0,
             unlogged_removal: None,
             others_first: false,
-            snapshot_block: 0,
+            snapshot_block,
             active: ActiveNodes::default(),
             pending: Pending::new(run),
             retry_at: None,
@@ -348,6 +350,7 @@ impl Core {
         core.metrics.set(Gauge::IsLeader, &core.settings.channel, 0);
         core.metrics.set(Gauge::ActiveNodes, &core.settings.channel, 0);
         core.metrics.set(Gauge::CommittedBlockNumber, &core.settings.channel, tip.number);
+        core.metrics.set(Gauge::SnapshotBlockNumber, &core.settings.channel, snapshot_block);
         if snapshot.get_metadata().index > 0 {
             core.catch_up_with(snapshot);
         }

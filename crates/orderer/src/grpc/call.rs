@@ -205,10 +205,10 @@ impl Drop for Record {
     fn drop(&mut self) {
         let took = self.begun.elapsed();
         let outcome = self.outcome.take().unwrap_or_else(|| Err(client_gone()));
-        let code = format!("{:?}", outcome.as_ref().err().map_or(Code::Ok, Status::code));
+        let code = go_name(outcome.as_ref().err().map_or(Code::Ok, Status::code));
         let [service, method] = self.labels();
-        self.metrics.grpc_server_stream_requests_completed.with([service, method, &code]).increment();
-        self.metrics.grpc_server_stream_request_duration.with([service, method, &code]).observe(took);
+        self.metrics.grpc_server_stream_requests_completed.with([service, method, code]).increment();
+        self.metrics.grpc_server_stream_request_duration.with([service, method, code]).observe(took);
         let peer_address = self.peer.address;
         let peer_subject = self.peer.subject();
         let (service, method) = (self.handler.service(), self.handler.method());
@@ -231,6 +231,29 @@ impl Drop for Record {
 fn status_text(status: &Status) -> String {
     match status.code() {
         Code::Unknown => status.message().to_owned(),
-        code => format!("rpc error: code = {code:?} desc = {}", status.message()),
+        code => format!("rpc error: code = {} desc = {}", go_name(code), status.message()),
+    }
+}
+
+/// What Go calls a code, in metrics and logs.
+fn go_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "Canceled",
+        Code::Unknown => "Unknown",
+        Code::InvalidArgument => "InvalidArgument",
+        Code::DeadlineExceeded => "DeadlineExceeded",
+        Code::NotFound => "NotFound",
+        Code::AlreadyExists => "AlreadyExists",
+        Code::PermissionDenied => "PermissionDenied",
+        Code::ResourceExhausted => "ResourceExhausted",
+        Code::FailedPrecondition => "FailedPrecondition",
+        Code::Aborted => "Aborted",
+        Code::OutOfRange => "OutOfRange",
+        Code::Unimplemented => "Unimplemented",
+        Code::Internal => "Internal",
+        Code::Unavailable => "Unavailable",
+        Code::DataLoss => "DataLoss",
+        Code::Unauthenticated => "Unauthenticated",
     }
 }

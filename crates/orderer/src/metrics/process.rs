@@ -16,6 +16,7 @@ pub(super) fn write(out: &mut String) {
         &read("/proc/self/status"),
         &read("/proc/self/limits"),
         &read("/proc/stat"),
+        &read("/proc/self/net/netstat"),
     );
     if let Some(count) = open_files {
         // The listing itself holds one open.
@@ -29,7 +30,7 @@ pub(super) fn write(out: &mut String) {
     }
 }
 
-fn figures(out: &mut String, stat: &str, status: &str, limits: &str, boot: &str) {
+fn figures(out: &mut String, stat: &str, status: &str, limits: &str, boot: &str, network: &str) {
     // Behind the program's name, which may hold anything, stand numbers.
     let numbers: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
     let number = |index: usize| numbers.get(index).and_then(|text| text.parse::<f64>().ok());
@@ -38,12 +39,34 @@ fn figures(out: &mut String, stat: &str, status: &str, limits: &str, boot: &str)
     let started = number(19).zip(booted).map(|(ticks, booted)| booted + ticks / TICKS_PER_SECOND);
     let kilobytes =
         |key| word_after(status, key).and_then(|text| text.parse::<f64>().ok()).map(|count| count * 1024.0);
-    let max_files = word_after(limits, "Max open files").and_then(|text| text.parse().ok());
+    let limit = |key| match word_after(limits, key)? {
+        // Go's client shows the largest number for it.
+        "unlimited" => Some(u64::MAX as f64),
+        number => number.parse().ok(),
+    };
     for (name, kind, help, value) in [
         ("process_cpu_seconds_total", "counter", "Total user and system CPU time spent in seconds.", cpu),
-        ("process_max_fds", "gauge", "Maximum number of open file descriptors.", max_files),
+        ("process_max_fds", "gauge", "Maximum number of open file descriptors.", limit("Max open files")),
         ("process_resident_memory_bytes", "gauge", "Resident memory size in bytes.", kilobytes("VmRSS:")),
         ("process_virtual_memory_bytes", "gauge", "Virtual memory size in bytes.", kilobytes("VmSize:")),
+        (
+            "process_virtual_memory_max_bytes",
+            "gauge",
+            "Maximum amount of virtual memory available in bytes.",
+            limit("Max address space"),
+        ),
+        (
+            "process_network_receive_bytes_total",
+            "counter",
+            "Number of bytes received by the process over the network.",
+            named(network, "IpExt:", "InOctets"),
+        ),
+        (
+            "process_network_transmit_bytes_total",
+            "counter",
+            "Number of bytes sent by the process over the network.",
+            named(network, "IpExt:", "OutOctets"),
+        ),
         (
             "process_start_time_seconds",
             "gauge",
@@ -58,6 +81,14 @@ fn figures(out: &mut String, stat: &str, status: &str, limits: &str, boot: &str)
 /// The first word behind `key` at the beginning of a line.
 fn word_after<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     text.lines().find_map(|line| line.strip_prefix(key)).and_then(|rest| rest.split_whitespace().next())
+}
+
+/// A number of a table of two lines with the same first word: names, then numbers. They are those of the
+/// network namespace that the process is in.
+fn named(text: &str, table: &str, name: &str) -> Option<f64> {
+    let mut lines = text.lines().filter_map(|line| line.strip_prefix(table)).map(str::split_whitespace);
+    let (mut names, mut numbers) = (lines.next()?, lines.next()?);
+    numbers.nth(names.position(|other| other == name)?)?.parse().ok()
 }
 
 fn figure(out: &mut String, name: &str, kind: &str, help: &str, value: Option<f64>) {
@@ -75,10 +106,12 @@ mod tests {
     fn figures_are_read_from_proc() {
         let stat = "12 (a ) b) S 1 1 1 0 -1 4194304 100 0 0 0 150 50 0 0 20 0 9 0 12300 1000 200";
         let status = "Name:\tx\nVmSize:\t    2048 kB\nVmRSS:\t    1024 kB\n";
-        let limits =
-            "Limit  Soft Limit\nMax open files            1024                 4096                 files\n";
+        let limits = "Limit  Soft Limit\n\
+                      Max open files            1024                 4096                 files\n\
+                      Max address space         unlimited            unlimited            bytes\n";
+        let network = "TcpExt: InOctets\nTcpExt: 9\nIpExt: InNoRoutes InOctets OutOctets\nIpExt: 0 70 80\n";
         let mut out = String::new();
-        figures(&mut out, stat, status, limits, "cpu 1\nbtime 1700000000\n");
+        figures(&mut out, stat, status, limits, "cpu 1\nbtime 1700000000\n", network);
         let values: Vec<_> = out.lines().filter(|line| !line.starts_with('#')).collect();
         assert_eq!(
             values,
@@ -87,6 +120,9 @@ mod tests {
                 "process_max_fds 1024",
                 "process_resident_memory_bytes 1048576",
                 "process_virtual_memory_bytes 2097152",
+                "process_virtual_memory_max_bytes 18446744073709552000",
+                "process_network_receive_bytes_total 70",
+                "process_network_transmit_bytes_total 80",
                 "process_start_time_seconds 1700000123",
             ]
         );
@@ -95,7 +131,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_left_out() {
         let mut out = String::new();
-        figures(&mut out, "", "", "Max open files unlimited", "btime x");
+        figures(&mut out, "", "", "Max open files many", "btime x", "IpExt: InOctets");
         assert_eq!(out, "");
     }
 }

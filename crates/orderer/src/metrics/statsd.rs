@@ -12,8 +12,8 @@ use tokio::time::{Instant, MissedTickBehavior};
 /// Largest datagram sent: what fits an Ethernet frame with room for headers.
 const DATAGRAM_BYTES: usize = 1432;
 
-/// The lines of one push: counters as differences, gauges as they are, durations in
-/// milliseconds.
+/// The lines of one push: counters as differences, gauges as they are, durations in seconds. Their type
+/// is StatsD's for milliseconds all the same: so Fabric does it, and its dashboards expect it.
 pub(super) fn lines(metrics: &Metrics, prefix: &str) -> Vec<String> {
     let mut lines = Vec::new();
     metrics.visit(|family| {
@@ -42,7 +42,7 @@ pub(super) fn lines(metrics: &Metrics, prefix: &str) -> Vec<String> {
                 Reading::Gauge(gauge) => lines.push(format!("{path}:{}|g", gauge.get())),
                 Reading::Histogram(histogram) => {
                     for seconds in histogram.take_samples() {
-                        lines.push(format!("{path}:{}|ms", seconds * 1000.0));
+                        lines.push(format!("{path}:{seconds}|ms"));
                     }
                 }
             }

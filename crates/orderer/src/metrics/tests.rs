@@ -134,13 +134,14 @@ fn scraped_names_types_and_labels_are_fabrics() {
         .map(|line| {
             let mut words = line.split(' ').map(str::to_owned);
             let (name, kind) = (words.next().unwrap(), words.next().unwrap());
+            let labels = words.collect::<BTreeSet<_>>();
             if kind == "histogram" {
                 expected_samples
                     .extend(["_bucket", "_sum", "_count"].map(|suffix| format!("{name}{suffix}")));
             } else {
                 expected_samples.insert(name.clone());
             }
-            (name, (kind, words.collect::<Vec<_>>()))
+            (name, (kind, labels.into_iter().collect::<Vec<_>>()))
         })
         .collect();
     assert_eq!(families, expected);
@@ -158,11 +159,11 @@ fn values_are_written_in_the_text_format() {
     metrics.ledger_blockstorage_commit_time.with(["ch1"]).observe_value(20.0);
     let expected = r#"# HELP broadcast_processed_count The number of transactions processed.
 # TYPE broadcast_processed_count counter
-broadcast_processed_count{channel="ch1",type="ENDORSER_TRANSACTION",status="SUCCESS"} 3
-# HELP deliver_streams_opened Number of Deliver streams opened.
+broadcast_processed_count{channel="ch1",status="SUCCESS",type="ENDORSER_TRANSACTION"} 3
+# HELP deliver_streams_opened The number of GRPC streams that have been opened for the deliver service.
 # TYPE deliver_streams_opened counter
 deliver_streams_opened 1
-# HELP ledger_blockstorage_commit_time Time to write a block to the ledger in seconds.
+# HELP ledger_blockstorage_commit_time Time taken in seconds for committing the block to storage.
 # TYPE ledger_blockstorage_commit_time histogram
 ledger_blockstorage_commit_time_bucket{channel="ch1",le="0.005"} 0
 ledger_blockstorage_commit_time_bucket{channel="ch1",le="0.01"} 1
@@ -176,7 +177,7 @@ ledger_blockstorage_commit_time_sum{channel="ch1"} 20.21
 ledger_blockstorage_commit_time_count{channel="ch1"} 3
 # HELP cluster_comm_egress_queue_length Length of the egress queue.
 # TYPE cluster_comm_egress_queue_length gauge
-cluster_comm_egress_queue_length{host="a\"b\\c\nd",msg_type="consensus",channel="ch1"} 1.5
+cluster_comm_egress_queue_length{channel="ch1",host="a\"b\\c\nd",msg_type="consensus"} 1.5
 "#;
     assert_eq!(metrics.expose(), expected);
 }
@@ -223,7 +224,7 @@ fn statsd_lines_have_dotted_names_and_differences() {
         [
             "orderer1.broadcast.processed_count.my_channel.CONFIG_UPDATE.SUCCESS:4|c",
             "orderer1.grpc.comm.conn_opened:2|c",
-            "orderer1.ledger.blockstorage_commit_time.ch1:250|ms",
+            "orderer1.ledger.blockstorage_commit_time.ch1:0.25|ms",
             "orderer1.consensus.etcdraft.is_leader.ch1:1|g",
         ]
     );
