@@ -18,6 +18,7 @@ use protos::common::{
 use crate::{
     capabilities::{ChannelCapabilities, UnsupportedCapability},
     configtx::elements,
+    denial::{self, AccessPolicy},
     envelope::{self, EnvelopeError},
     names::{self, ChannelIdError},
     text,
@@ -256,16 +257,15 @@ impl Bundle {
         let policies = PolicyManager::new(CHANNEL, root, &msps)?;
         names::check_channel_id(channel_id)?;
         elements::check_keys(root)?;
-        let in_maintenance =
-            orderer.as_ref().is_some_and(|o| o.consensus_state == ConsensusState::Maintenance);
-        let cached = |normal, maintenance| {
-            let path = if in_maintenance { maintenance } else { normal };
+        let state = orderer.as_ref().map(|orderer| orderer.consensus_state);
+        let cached = |access: AccessPolicy| {
+            let path = access.path(state);
             policies.cached_policy(path).map(Arc::new).ok_or(MissingPolicy(path))
         };
         Ok(Bundle {
             channel_id: channel_id.to_owned(),
-            writers: cached("/Channel/Writers", "/Channel/Orderer/Writers"),
-            readers: cached("/Channel/Readers", "/Channel/Orderer/Readers"),
+            writers: cached(denial::WRITERS),
+            readers: cached(denial::READERS),
             config,
             capabilities: values.capabilities,
             orderer_addresses: values.orderer_addresses,

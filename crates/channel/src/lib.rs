@@ -21,6 +21,7 @@ pub mod configtx;
 pub mod consenters;
 pub mod creation;
 pub mod cutter;
+pub mod denial;
 pub mod duration;
 pub mod envelope;
 pub mod genesis;

@@ -7,7 +7,7 @@
 //! ask again, with [`process_normal`] or [`process_config`]
 //! (`orderer/common/msgprocessor`, `orderer/common/broadcast`).
 
-use identity::{msp, policy::PolicyError, signing::SigningIdentity};
+use identity::{msp, signing::SigningIdentity};
 use protos::{
     Message,
     common::{ConfigEnvelope, ConfigUpdateEnvelope, Envelope, HeaderType, Status},
@@ -19,6 +19,7 @@ use crate::{
     configtx::{self, ConfigTxError, EnvelopeTypeError},
     consenters::{self, MetadataError, RaftState},
     creation::{self, CreationError, TemplateError},
+    denial::{self, Denial},
     envelope::{self, Draft, EnvelopeError},
     maintenance::{self, MaintenanceError},
     wire::{self, WireError},
@@ -103,7 +104,7 @@ pub enum MessageError {
     NoPolicy(#[from] MissingPolicy),
     /// The sender may not write.
     #[error("{0}: permission denied")]
-    Denied(PolicyError),
+    Denied(Box<Denial>),
     /// The sender of a configuration update may not send it.
     #[error("config update for existing channel did not pass initial checks: {0}")]
     InitialChecks(Box<MessageError>),
@@ -189,6 +190,15 @@ impl MessageError {
             Self::Maintenance | Self::CreationInMaintenance => Status::ServiceUnavailable,
             Self::InitialChecks(cause) | Self::FinalChecks(cause) => cause.status(),
             _ => Status::BadRequest,
+        }
+    }
+
+    /// Who was denied what, if that is the reason.
+    pub fn denial(&self) -> Option<&Denial> {
+        match self {
+            Self::Denied(denial) => Some(denial),
+            Self::InitialChecks(cause) | Self::FinalChecks(cause) => cause.denial(),
+            _ => None,
         }
     }
 }
@@ -372,7 +382,9 @@ fn filter(cx: &ProcessingContext<'_>, envelope: &Envelope) -> Result<(), Message
             return Err(MessageError::Expired);
         }
     }
-    writers?.evaluate_one(&signed).map_err(MessageError::Denied)?;
+    writers?.evaluate_one(&signed).map_err(|reason| {
+        MessageError::Denied(Box::new(Denial::new(cx.bundle, denial::WRITERS, &signed, reason)))
+    })?;
     match cx.system {
         Some(system) if header_type_of(envelope) == Some(HeaderType::OrdererTransaction) => {
             filter_creation(cx, system, orderer, envelope)

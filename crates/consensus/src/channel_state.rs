@@ -12,13 +12,14 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use channel::{
     block::{self, BlockError, EncodedBlock},
-    bundle::{Bundle, BundleError, ConfigBlockError},
+    bundle::{Bundle, BundleError, ConfigBlockError, MissingPolicy},
     configtx::{self, ConfigError},
     consenters::RaftState,
+    denial::{self, Denial},
     envelope::{self, EnvelopeError},
     processor::{self, MessageError, ProcessingContext, SystemContext},
 };
-use identity::signing::SigningIdentity;
+use identity::{policy::SignedData, signing::SigningIdentity};
 use parking_lot::Mutex;
 use protos::{
     DecodeError, Message as _,
@@ -42,6 +43,17 @@ impl Default for ChannelOptions {
     fn default() -> Self {
         Self { check_expiration: true }
     }
+}
+
+/// Why somebody may not read a channel's blocks.
+#[derive(Debug, thiserror::Error)]
+pub enum ReaderError {
+    /// The configuration does not say who may.
+    #[error(transparent)]
+    NoPolicy(#[from] MissingPolicy),
+    /// The policy says no.
+    #[error("{0}: permission denied")]
+    Denied(Box<Denial>),
 }
 
 /// Why a channel can not be opened or written.
@@ -294,7 +306,7 @@ impl ChannelState {
     pub fn process_normal(&self, envelope: &Envelope) -> Result<u64, MessageError> {
         let bundle = self.bundle.load();
         // Only changes of the configuration look at the Raft group.
-        processor::process_normal(&self.context(&bundle, None), envelope)
+        processor::process_normal(&self.context(&bundle, None), envelope).inspect_err(report)
     }
 
     /// Makes the configuration transaction of a configuration update, or the creation of a channel.
@@ -305,7 +317,7 @@ impl ChannelState {
     pub fn process_config_update(&self, envelope: &Envelope) -> Result<(Envelope, u64), MessageError> {
         let (bundle, raft) = (self.bundle.load(), self.raft.load());
         let context = self.context(&bundle, raft.as_deref());
-        processor::process_config_update(&context, envelope, &self.signer)
+        processor::process_config_update(&context, envelope, &self.signer).inspect_err(report)
     }
 
     /// Makes a configuration transaction anew that was made under an older configuration.
@@ -316,7 +328,21 @@ impl ChannelState {
     pub fn process_config(&self, envelope: &Envelope) -> Result<(Envelope, u64), MessageError> {
         let (bundle, raft) = (self.bundle.load(), self.raft.load());
         let context = self.context(&bundle, raft.as_deref());
-        processor::process_config(&context, envelope, &self.signer)
+        processor::process_config(&context, envelope, &self.signer).inspect_err(report)
+    }
+
+    /// Whether whoever signed this may read blocks.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub fn check_reader(&self, signed: &SignedData) -> Result<(), ReaderError> {
+        let bundle = self.bundle.load();
+        bundle.readers_policy()?.evaluate_one(signed).map_err(|reason| {
+            let denial = Denial::new(&bundle, denial::READERS, signed, reason);
+            report_denial(&denial);
+            ReaderError::Denied(Box::new(denial))
+        })
     }
 
     /// Limits of a batch, and how long it is waited for one to fill.
@@ -477,6 +503,20 @@ pub fn created_channel(block: &EncodedBlock) -> Result<EncodedBlock, DecodeError
     let transaction = block.data().first().cloned().unwrap_or_default();
     let inner = Payload::decode(Envelope::decode(transaction)?.payload)?.data;
     Ok(EncodedBlock::from_block(block::new_block(0, Bytes::new(), vec![inner])))
+}
+
+fn report(error: &MessageError) {
+    if let Some(denial) = error.denial() {
+        report_denial(denial);
+    }
+}
+
+/// Whose access was denied; scripts look for this line of Fabric's.
+fn report_denial(denial: &Denial) {
+    tracing::warn!(target: "orderer.common.msgprocessor",
+        { error = %denial.reason, ConsensusState = %denial.consensus_state, policyName = denial.policy,
+          signingIdentity = denial.signer },
+        "SigFilter evaluation failed");
 }
 
 /// The time that certificates are judged by, seconds since the Unix epoch.

@@ -219,3 +219,24 @@ pub fn expires_at_unix(serialized_identity: &[u8]) -> Option<i64> {
     let identity = SerializedIdentity::decode(serialized_identity).ok()?;
     Certificate::from_pem(&identity.id_bytes).ok().map(|certificate| certificate.not_after_unix())
 }
+
+/// Who a serialized identity says it is, for logs: whether or not its MSP would agree. The form is Fabric's
+/// (`LogMessageForSerializedIdentity` in `protoutil/signeddata.go`).
+pub fn described(serialized_identity: &[u8]) -> String {
+    let Ok(identity) = SerializedIdentity::decode(serialized_identity) else {
+        return format!("Could not unmarshal serialized identity: {WIRE_FORMAT}");
+    };
+    let Some(der) = crate::certificate::pem_to_der(&identity.id_bytes) else {
+        return format!("serialized-identity={}", hex::encode(serialized_identity));
+    };
+    match Certificate::from_der(&der) {
+        Ok(certificate) => format!(
+            "(mspid={} subject={} issuer={} serialnumber={})",
+            identity.mspid,
+            certificate.subject(),
+            certificate.issuer(),
+            certificate.serial_number()
+        ),
+        Err(error) => format!("Could not parse certificate: {error}"),
+    }
+}

@@ -7,7 +7,7 @@ use std::{
 };
 
 use channel::envelope::{self, EnvelopeError};
-use consensus::channel_state::ChannelState;
+use consensus::channel_state::{ChannelState, ReaderError};
 use identity::policy::SignedData;
 use protos::common::Envelope;
 
@@ -18,8 +18,11 @@ pub(super) enum Denied {
     #[error("deliver client identity expired {0:?} before")]
     Expired(Duration),
     /// The policy says no, or there is none.
+    #[error(transparent)]
+    Policy(#[from] ReaderError),
+    /// The policy could not be asked.
     #[error("{0}")]
-    Policy(String),
+    Broken(String),
 }
 
 /// The rights of one request.
@@ -49,12 +52,12 @@ impl Access {
         let bundle = self.state.bundle();
         self.check_expiry(&bundle)?;
         self.checked_sequence = bundle.sequence();
-        let signed = self.signed.clone();
-        let evaluation = tokio::task::spawn_blocking(move || {
-            let policy = bundle.readers_policy().map_err(|missing| missing.to_string())?;
-            policy.evaluate_one(&signed).map_err(|error| error.to_string())
-        });
-        evaluation.await.unwrap_or_else(|panic| Err(panic.to_string())).map_err(Denied::Policy)
+        let (state, signed) = (self.state.clone(), self.signed.clone());
+        let evaluation = tokio::task::spawn_blocking(move || state.check_reader(&signed));
+        match evaluation.await {
+            Ok(evaluated) => Ok(evaluated?),
+            Err(panic) => Err(Denied::Broken(panic.to_string())),
+        }
     }
 
     /// Checks expiry, and the policy if the configuration has changed since it was last checked.
