@@ -8,11 +8,15 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use protos::Message;
 
-use crate::wire::{self, WireError};
+use crate::wire::{self, Field, LENGTH_DELIMITED, WireError};
 
 /// Changes the message that `bytes` encode. Fields that `M` does not have are kept, and whatever
 /// element of a field stays as it was keeps its very bytes. Only an element that changes is
-/// written anew, as `M` knows it. When nothing changes, the result is `bytes`.
+/// written anew, as `M` knows it, and keeps what `M` does not know of it if it is the only one of its
+/// field; of several nobody can tell which was which. When nothing changes, the result is `bytes`.
+///
+/// With Fabric's tools all such fields are lost: its `protolator` goes through JSON, which has no place
+/// for them.
 pub fn rewrite<M: Message + Default + Clone + PartialEq>(
     bytes: &Bytes,
     change: impl FnOnce(&mut M),
@@ -23,31 +27,59 @@ pub fn rewrite<M: Message + Default + Clone + PartialEq>(
     if message == original {
         return Ok(bytes.clone());
     }
-    // As this program writes an element → as it was written; and what it would not write at all.
+    // As this program writes an element → as it was written.
     let mut written = HashMap::new();
-    let mut unknown = Vec::new();
     for field in wire::fields(bytes) {
-        let field = field?;
-        let raw = bytes.slice(field.whole);
+        let raw = bytes.slice(field?.whole);
         let alone: M = wire::decode(&raw)?;
-        match alone.encode_to_vec() {
-            nothing if nothing.is_empty() => unknown.push((field.number, raw)),
-            canonical => drop(written.insert(canonical, raw)),
+        written.insert(alone.encode_to_vec(), raw);
+    }
+    Ok(restored(bytes, &original.encode_to_vec(), &message.encode_to_vec(), &written)?.into())
+}
+
+/// The new form of a message, with what its old form has and this program would not write: `raw` is that
+/// form as it was found, `canonical` as this program writes it. `written` has the found form of elements
+/// that this program writes so.
+fn restored(
+    raw: &[u8],
+    canonical: &[u8],
+    new: &[u8],
+    written: &HashMap<Vec<u8>, Bytes>,
+) -> Result<Vec<u8>, WireError> {
+    let (old, known) = (elements(raw)?, elements(canonical)?);
+    let given = elements(new)?;
+    let mut out = Vec::with_capacity(raw.len().max(new.len()));
+    for field in &given {
+        let element = &new[field.whole.clone()];
+        let only = |elements: &[Field]| {
+            let mut own = elements.iter().filter(|other| other.number == field.number);
+            own.next().filter(|_| own.next().is_none()).map(|only| only.content.clone())
+        };
+        if let Some(unchanged) = written.get(element) {
+            out.extend_from_slice(unchanged);
+        } else if field.wire_type == LENGTH_DELIMITED
+            && let (Some(old), Some(known), Some(_)) = (only(&old), only(&known), only(&given))
+            && raw[old.clone()] != canonical[known.clone()]
+        {
+            // Strings and bytes are written as they were found: this is a message.
+            let content =
+                restored(&raw[old], &canonical[known], &new[field.content.clone()], &HashMap::new())?;
+            wire::put_varint(field.tag(), &mut out);
+            wire::put_varint(content.len() as u64, &mut out);
+            out.extend_from_slice(&content);
+        } else {
+            out.extend_from_slice(element);
         }
     }
-    let encoded = message.encode_to_vec();
-    let mut rewritten = Vec::with_capacity(bytes.len().max(encoded.len()));
-    let mut numbers = Vec::new();
-    for field in wire::fields(&encoded) {
-        let field = field?;
-        let element = &encoded[field.whole];
-        rewritten.extend_from_slice(written.get(element).map_or(element, |raw| raw));
-        numbers.push(field.number);
-    }
     // A known field that spelled out its default must not undo what has been set.
-    let lost = unknown.iter().filter(|(number, _)| !numbers.contains(number));
-    lost.for_each(|(_, raw)| rewritten.extend_from_slice(raw));
-    Ok(rewritten.into())
+    let has = |elements: &[Field], number| elements.iter().any(|field| field.number == number);
+    let lost = old.iter().filter(|field| !has(&known, field.number) && !has(&given, field.number));
+    lost.for_each(|field| out.extend_from_slice(&raw[field.whole.clone()]));
+    Ok(out)
+}
+
+fn elements(message: &[u8]) -> Result<Vec<Field>, WireError> {
+    wire::fields(message).collect()
 }
 
 #[cfg(test)]
@@ -73,6 +105,21 @@ mod tests {
         let expected = BatchSize { max_message_count: 7, ..value };
         assert_eq!(BatchSize::decode(changed).unwrap(), expected);
         assert_eq!(rewrite(&bytes, |size: &mut BatchSize| size.max_message_count = 5).unwrap(), bytes);
+    }
+
+    #[test]
+    fn fields_of_later_releases_survive_inside_of_what_changes() {
+        let options = Options { election_tick: 10, heartbeat_tick: 1, ..Options::default() };
+        let with_more = [&options.encode_to_vec()[..], LATER_FIELD].concat();
+        let mut bytes = vec![0x12, u8::try_from(with_more.len()).unwrap()];
+        bytes.extend_from_slice(&with_more);
+        let changed = rewrite(&bytes.into(), |metadata: &mut ConfigMetadata| {
+            metadata.options.as_mut().unwrap().election_tick = 20;
+        });
+        let changed = changed.unwrap();
+        assert!(changed.ends_with(LATER_FIELD), "{changed:x?}");
+        let expected = Options { election_tick: 20, ..options };
+        assert_eq!(ConfigMetadata::decode(changed).unwrap().options, Some(expected));
     }
 
     #[test]
