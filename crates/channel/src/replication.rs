@@ -193,6 +193,11 @@ impl ChainVerifier {
         self
     }
 
+    /// The channel.
+    pub fn channel_id(&self) -> &str {
+        &self.channel_id
+    }
+
     /// The number of the block that is to come next.
     pub fn next_number(&self) -> u64 {
         self.next_number

@@ -260,24 +260,28 @@ impl Follower {
                 Ok(()) => return Ok(()),
                 Err(error @ (PullError::Keep(_) | PullError::Stopping)) => return Err(error),
                 Err(error) => {
-                    tracing::warn!(
-                        target: "orderer.commmon.follower", channel = %self.shared.parts.channel_id,
-                        "Pull failed, error: {error}"
-                    );
                     failures += 1;
                     if self.verifier.next_number() > before {
                         pauses.reset();
-                        failures = 0;
+                        failures = 1;
+                    }
+                    let pause = pauses.next();
+                    tracing::warn!(
+                        target: "orderer.commmon.follower", channel = %self.shared.parts.channel_id,
+                        "Pull failed, error: {error}; trying again in {pause:?}"
+                    );
+                    if failures == max_retries {
+                        tracing::error!(
+                            target: "orderer.common.cluster.puller", channel = %self.shared.parts.channel_id,
+                            "Failed pulling block [{}]: retry count exhausted({max_retries})",
+                            self.verifier.next_number()
+                        );
+                    }
+                    wait(pause, stopping).await?;
+                    if failures == max_retries {
+                        return Ok(());
                     }
                 }
-            }
-            wait(pauses.next(), stopping).await?;
-            if max_retries > 0 && failures > max_retries {
-                tracing::error!(
-                    target: "orderer.commmon.follower", channel = %self.shared.parts.channel_id,
-                    "Failed pulling block [{}]: retry count exhausted({max_retries})", self.verifier.next_number()
-                );
-                return Ok(());
             }
         }
         Ok(())

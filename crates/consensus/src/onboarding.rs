@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 pub use crate::replicate::PullError;
 use crate::{
     channel_state::{ChannelError, ChannelState},
-    replicate::{Keep, newest_config_block, replicate},
+    replicate::{Keep, newest_config_block, replicate, unsound},
     segment::Segment,
     source::{BlockSource, SourceError},
 };
@@ -92,7 +92,8 @@ async fn pull_genesis_once(
 ) -> Result<Arc<EncodedBlock>, PullError> {
     let mut stream = source.pull(0, Some(0)).await?;
     let genesis = stream.next().await.ok_or(PullError::Short(0))??;
-    ChainVerifier::from_genesis(channel_id).verify(&genesis)?;
+    let mut verifier = ChainVerifier::from_genesis(channel_id);
+    verifier.verify(&genesis).map_err(|reason| unsound(channel_id, source, reason))?;
     Ok(genesis)
 }
 

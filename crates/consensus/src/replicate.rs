@@ -74,16 +74,34 @@ pub(crate) async fn replicate(
     };
     let (runs, received) = mpsc::channel(1);
     let receiving = receive(stream, first..=last, RUN_BYTES.min(buffer_bytes / RUNS), runs, stopping);
-    let keeping = verify_and_keep(verifier, received, keep);
-    tokio::pin!(keeping);
-    tokio::select! {
-        kept = &mut keeping => kept.map(|_| ()),
-        received = receiving => match keeping.await? {
-            // What arrived before a failure counts.
-            ControlFlow::Continue(()) => received,
-            ControlFlow::Break(()) => Ok(()),
-        },
-    }
+    let channel_id = verifier.channel_id().to_owned();
+    let result = {
+        let keeping = verify_and_keep(verifier, received, keep);
+        tokio::pin!(keeping);
+        tokio::select! {
+            kept = &mut keeping => kept.map(|_| ()),
+            received = receiving => match keeping.await {
+                // What arrived before a failure counts.
+                Ok(ControlFlow::Continue(())) => received,
+                Ok(ControlFlow::Break(())) => Ok(()),
+                Err(error) => Err(error),
+            },
+        }
+    };
+    result.map_err(|error| match error {
+        PullError::Unsound(reason) => unsound(&channel_id, source, reason),
+        other => other,
+    })
+}
+
+/// Whoever delivered what is not the channel's chain is not asked again while there are others.
+pub(crate) fn unsound(channel_id: &str, source: &dyn BlockSource, reason: ReplicationError) -> PullError {
+    tracing::error!(
+        target: "orderer.common.cluster.puller", channel = channel_id,
+        "Failed verifying received blocks: {reason}"
+    );
+    source.distrust();
+    PullError::Unsound(reason)
 }
 
 /// Receives blocks and hands them on in runs.

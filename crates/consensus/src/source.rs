@@ -105,6 +105,9 @@ pub trait BlockSource: Send + Sync {
     ///
     /// When nobody delivers; also as the last item of the stream, when it breaks.
     async fn pull(&self, first: u64, last_inclusive: Option<u64>) -> Result<BlockStream, SourceError>;
+
+    /// What the last pull gave is not the channel's chain: for a while others are asked first.
+    fn distrust(&self) {}
 }
 
 /// Makes the source of a channel from the orderers that its configuration names.

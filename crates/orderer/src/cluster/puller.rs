@@ -1,9 +1,10 @@
 //! Pulls blocks from other orderers' Deliver service.
 
+mod doubts;
 mod endpoints;
 mod seek;
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{collections::VecDeque, pin::pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use channel::{block::EncodedBlock, bundle::Bundle};
 use consensus::source::{BlockSource, BlockSources, BlockStream, SourceError};
 use futures::{Stream, StreamExt, stream::FuturesUnordered};
 use identity::signing::SigningIdentity;
+use parking_lot::Mutex;
 use prost::Message;
 use protos::common::Status as BlockStatus;
 use rand::seq::SliceRandom;
@@ -21,6 +23,7 @@ use crate::{
     grpc::{Connection, Frame, call::MessageLimits, codec::BytesCodec},
     tls::dialer::Dialer,
 };
+use doubts::Doubts;
 use endpoints::{Endpoint, endpoints};
 use seek::Start;
 
@@ -44,19 +47,26 @@ pub struct PullerOptions {
 /// Makes the pullers of all channels.
 pub struct Pullers {
     options: PullerOptions,
+    doubts: Arc<Doubts>,
 }
 
 impl Pullers {
     /// Pullers that all work like this.
     pub fn new(options: PullerOptions) -> Self {
-        Self { options }
+        Self { options, doubts: Arc::default() }
     }
 }
 
 impl BlockSources for Pullers {
     fn for_channel(&self, channel_id: &str, config: &Bundle) -> Arc<dyn BlockSource> {
         let endpoints = endpoints(config, &self.options.root_cas);
-        Arc::new(Puller { channel_id: channel_id.to_owned(), endpoints, options: self.options.clone() })
+        Arc::new(Puller {
+            channel_id: channel_id.to_owned(),
+            endpoints,
+            options: self.options.clone(),
+            doubts: self.doubts.clone(),
+            asked: Mutex::default(),
+        })
     }
 }
 
@@ -65,6 +75,9 @@ struct Puller {
     channel_id: String,
     endpoints: Vec<Endpoint>,
     options: PullerOptions,
+    doubts: Arc<Doubts>,
+    /// Who was asked for blocks last.
+    asked: Mutex<Option<String>>,
 }
 
 /// An orderer that answers, and how far it is.
@@ -92,7 +105,7 @@ impl Puller {
             let address = endpoint.address.clone();
             match self.probe(endpoint).await {
                 Ok(probed) => {
-                    tracing::debug!(target: "orderer.common.cluster.puller", channel = self.channel_id,
+                    tracing::info!(target: "orderer.common.cluster.puller", channel = self.channel_id,
                         "{address} is at block sequence of {}", probed.last_number);
                     Ok(probed)
                 }
@@ -174,7 +187,7 @@ impl BlockSource for Puller {
     async fn heights(&self) -> Vec<(String, u64)> {
         let reached = self.probe_all().filter_map(|probe| async { probe.ok() });
         let heights: Vec<_> = reached.map(|p| (p.endpoint, p.last_number.saturating_add(1))).collect().await;
-        tracing::debug!(target: "orderer.common.cluster.puller", channel = self.channel_id,
+        tracing::info!(target: "orderer.common.cluster.puller", channel = self.channel_id,
             "Returning the heights of OSNs mapped by endpoints {heights:?}");
         heights
     }
@@ -182,14 +195,18 @@ impl BlockSource for Puller {
     async fn pull(&self, first: u64, last_inclusive: Option<u64>) -> Result<BlockStream, SourceError> {
         // The first one that answers and has all that is wanted is asked: nobody waits for those that are
         // away. What others do not have yet, or never will because they take no part any more, would be
-        // waited for: they come last.
+        // waited for: they come later. Whoever did not keep what it promised comes last.
         let wanted = last_inclusive.unwrap_or(first);
         let mut probes = pin!(self.probe_all());
-        let (mut tried, mut failed, mut lacking) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut tried, mut failed, mut later) = (Vec::new(), Vec::new(), VecDeque::new());
         loop {
             let Probed { endpoint, last_number, connection } = match probes.next().await {
+                Some(Ok(probed)) if self.doubts.has(&self.channel_id, &probed.endpoint) => {
+                    later.push_back(probed);
+                    continue;
+                }
                 Some(Ok(probed)) if probed.last_number < wanted => {
-                    lacking.push(probed);
+                    later.push_front(probed);
                     continue;
                 }
                 Some(Ok(probed)) => probed,
@@ -197,7 +214,7 @@ impl BlockSource for Puller {
                     failed.push(failure);
                     continue;
                 }
-                None => match lacking.pop() {
+                None => match later.pop_front() {
                     Some(probed) => probed,
                     None => break,
                 },
@@ -215,11 +232,13 @@ impl BlockSource for Puller {
             tracing::info!(target: "orderer.common.cluster.puller", channel = self.channel_id,
                 "Sending request for block [{first}] to {endpoint}");
             let stop = last_inclusive.unwrap_or(u64::MAX);
+            *self.asked.lock() = Some(endpoint.clone());
             let answer = self.first_answer(&connection, Start::Number(first), stop);
             match self.within(answer).await {
                 Ok((block, answers)) => {
                     let pulling = Pulling {
                         channel_id: self.channel_id.clone(),
+                        doubts: self.doubts.clone(),
                         endpoint,
                         pending: Some(block),
                         answers,
@@ -232,7 +251,10 @@ impl BlockSource for Puller {
                     return Ok(pulling.into_stream());
                 }
                 Err(error @ SourceError::Forbidden) => return Err(error),
-                Err(error) => tried.push(format!("{endpoint}: {error}")),
+                Err(error) => {
+                    self.doubts.raise(&self.channel_id, &endpoint);
+                    tried.push(format!("{endpoint}: {error}"));
+                }
             }
         }
         if failed.iter().any(|(_, error)| *error == SourceError::Forbidden) {
@@ -245,11 +267,18 @@ impl BlockSource for Puller {
         let reason = if tried.is_empty() { "the config names none".to_owned() } else { tried.join("; ") };
         Err(SourceError::Unreachable { first, reason })
     }
+
+    fn distrust(&self) {
+        if let Some(endpoint) = &*self.asked.lock() {
+            self.doubts.raise(&self.channel_id, endpoint);
+        }
+    }
 }
 
 /// A pull under way.
 struct Pulling {
     channel_id: String,
+    doubts: Arc<Doubts>,
     endpoint: String,
     pending: Option<Arc<EncodedBlock>>,
     answers: Streaming<Bytes>,
@@ -270,6 +299,9 @@ impl Pulling {
             }
             let block = pulling.next_block().await;
             let goes_on = block.is_ok();
+            if !goes_on {
+                pulling.doubts.raise(&pulling.channel_id, &pulling.endpoint);
+            }
             Some((block, goes_on.then_some(pulling)))
         });
         Box::pin(blocks)
