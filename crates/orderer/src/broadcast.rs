@@ -250,13 +250,15 @@ impl Broadcast {
         let validated = accounting.began.elapsed();
         self.metrics.broadcast_validate_duration.with(labels).observe(validated);
         let chain = handle.chain().await;
-        let (kind, begun) = (submission.kind, Instant::now());
-        let (by, outcome) = match chain.wait_ready().await {
-            Err(error) => ("Consenter", Err(error)),
-            Ok(()) => {
-                let by = if kind == Kind::Config { "Configure" } else { "Order" };
-                (by, chain.order(submission).await)
-            }
+        let begun = Instant::now();
+        // The words are Fabric's.
+        let (kind, by) = match submission.kind {
+            Kind::Config => ("config ", "Configure"),
+            Kind::Normal => ("normal ", "Order"),
+        };
+        let (kind, by, outcome) = match chain.wait_ready().await {
+            Err(error) => ("", "Consenter", Err(error)),
+            Ok(()) => (kind, by, chain.order(submission).await),
         };
         match outcome {
             Ok(receipt) => {
@@ -265,7 +267,7 @@ impl Broadcast {
             }
             Err(error) => {
                 tracing::warn!(target: "orderer.common.broadcast",
-                    "[channel: {}] Rejecting broadcast of message from {} with SERVICE_UNAVAILABLE: rejected by {by}: {error}",
+                    "[channel: {}] Rejecting broadcast of {kind}message from {} with SERVICE_UNAVAILABLE: rejected by {by}: {error}",
                     accounting.channel, peer.address);
                 let labels = [labels[0], labels[1], "SERVICE_UNAVAILABLE"];
                 self.metrics.broadcast_enqueue_duration.with(labels).observe(begun.elapsed());

@@ -6,7 +6,7 @@ use std::{fmt, time::Duration};
 use time::{OffsetDateTime, format_description::BorrowedFormatItem, macros::format_description};
 use x509_parser::{parse_x509_certificate, pem::parse_x509_pem};
 
-const LOGGER: &str = "orderer.common.server";
+const LOGGER: &str = "certmonitor";
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How Go prints a time.
 const GO_TIME: &[BorrowedFormatItem<'static>] =

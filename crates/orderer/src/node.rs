@@ -195,6 +195,14 @@ impl Node {
         let bound = BoundListeners::new(settings, &security).await?;
         let store = open_ledgers(settings, &metrics).await?;
 
+        if security.can_cluster {
+            tracing::info!(target: LOG, "Setting up cluster");
+        }
+        if settings.channel_participation.enabled {
+            tracing::info!(target: "orderer.commmon.multichannel",
+                "Channel Participation API enabled, registrar initializing with file repo {}",
+                settings.file_ledger.location.display());
+        }
         let members = Arc::new(Members::default());
         let registrar = Registrar::new(parts(settings, &security, signer.clone(), store, &members, &metrics));
         registrar.onboard().await?;

@@ -153,13 +153,19 @@ impl Job {
 
     /// Pulled blocks get the consenter metadata that they were ordered with, and this node's signature.
     fn keep(&self, membership: &Arc<Mutex<Membership>>) -> Keep {
-        let (state, events) = (self.state.clone(), self.events.clone());
+        let (state, events, node) = (self.state.clone(), self.events.clone(), self.node);
         let membership = membership.clone();
         Arc::new(move |block| {
             let recorded = block::consenter_metadata(block.block())?;
             let mut membership = membership.lock();
-            *membership =
+            let after =
                 membership.after_pulled(block, &recorded).map_err(|error| unreadable(&state, &error))?;
+            if after.ids() != membership.ids() {
+                let number = block.number();
+                tracing::info!(target: "orderer.consensus.etcdraft", channel = %state.channel_id(), node,
+                    "Config block [{number}] changes consenter set, communication should be reconfigured");
+            }
+            *membership = after;
             write(&state, block, &membership.metadata.encode_to_vec())?;
             // Without a driver nobody waits for it.
             let _ = events.send(Event::Pulled(block.clone()));

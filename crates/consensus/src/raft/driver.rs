@@ -394,6 +394,7 @@ impl Driver {
         self.disk.finish().await;
         self.transport.forget(&channel);
         tracing::info!(target: "orderer.consensus.etcdraft", channel, node, "Raft node stopped");
+        tracing::info!(target: "orderer.consensus.etcdraft", channel, node, "Stop garbage collecting");
         tracing::info!(target: "orderer.consensus.etcdraft", channel, node, "Stop serving requests");
         tracing::info!(target: "orderer.consensus.etcdraft", channel, node, "Periodic check is stopping.");
         if matches!(end, End::Evicted(_) | End::FoundEvicted) {

@@ -102,7 +102,10 @@ impl EvictionCheck {
             match finding {
                 Ok(Finding::Member(block)) => self.still_member(&block),
                 Ok(Finding::Evicted(number)) => return self.evicted(number).await,
-                Err(error) => self.info(format_args!("Failed pulling the last config block: {error}")),
+                Err(error) => tracing::error!(
+                    target: "orderer.consensus.etcdraft", channel = %self.state.channel_id(), node = self.node,
+                    "Failed pulling the last config block: {error}"
+                ),
             }
         }
     }
@@ -201,8 +204,10 @@ impl EvictionCheck {
         let Ok(own_last) = self.state.last_block() else { return };
         let mut verifier = ChainVerifier::after(&own_last, self.state.bundle());
         let source = self.sources.for_channel(self.state.channel_id(), &self.state.bundle());
-        let state = self.state.clone();
+        let (state, node) = (self.state.clone(), self.node);
         let keep: Keep = Arc::new(move |block| {
+            tracing::info!(target: "orderer.consensus.etcdraft", channel = %state.channel_id(), node,
+                "Pulling block [{}]", block.number());
             state.append_replicated(block)?;
             Ok(ControlFlow::Continue(()))
         });

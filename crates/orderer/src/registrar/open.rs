@@ -119,17 +119,29 @@ impl Registrar {
                 self.track(channel_id);
                 Arc::new(InactiveChain::not_serviced(channel_id))
             }
-            Consenter::Raft { .. } => raft::start(
-                state.clone(),
-                &self.parts.raft,
-                self.parts.transport.clone(),
-                self.parts.sources.clone(),
-                self.parts.metrics.clone(),
-            )?,
+            Consenter::Raft { .. } => {
+                let after_eviction = match self.channels.system() {
+                    Some(_) => {
+                        "With system channel: after eviction InactiveChainRegistry.TrackChain will be called"
+                    }
+                    None => {
+                        "Without system channel: after eviction Registrar.SwitchToFollower will be called"
+                    }
+                };
+                tracing::info!(target: "orderer.consensus.etcdraft", channel = channel_id, "{after_eviction}");
+                raft::start(
+                    state.clone(),
+                    &self.parts.raft,
+                    self.parts.transport.clone(),
+                    self.parts.sources.clone(),
+                    self.parts.metrics.clone(),
+                )?
+            }
             Consenter::Solo => solo::start(state.clone()),
             Consenter::Kafka { .. } => return Err(OpenError::Kafka),
         };
         self.serve(state, chain);
+        tracing::info!(target: LOG, "Created and started channel {channel_id}");
         Ok(())
     }
 

@@ -233,6 +233,9 @@ impl Core {
     /// block that others are known to have.
     pub(super) fn catch_up_with(&mut self, snapshot: Snapshot) {
         let index = snapshot.get_metadata().index;
+        if index == 0 {
+            self.info(format_args!("Received artificial snapshot to trigger catchup"));
+        }
         if index != 0 && index <= self.applied {
             self.debug(format_args!(
                 "Skip snapshot taken at index {index}, because it is behind current applied index {}",

@@ -182,6 +182,9 @@ impl Core {
         match candidates.max_by_key(|(id, progress)| (progress.matched, **id)).map(|(id, _)| *id) {
             Some(transferee) => {
                 self.info(format_args!("Transferring leadership to {transferee}"));
+                let ticks = u32::try_from(self.settings.election_ticks).unwrap_or(u32::MAX);
+                let patience = self.settings.tick_interval.saturating_mul(ticks);
+                self.info(format_args!("Will wait {patience:?} time to abdicate"));
                 self.raft.transfer_leader(transferee);
                 true
             }
