@@ -18,6 +18,7 @@ pub mod probe;
 pub mod proxy;
 pub mod reconfigure;
 pub mod settings;
+pub mod source;
 pub mod system_channel;
 pub mod vectors;
 pub mod wait;

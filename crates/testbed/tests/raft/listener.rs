@@ -4,6 +4,7 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use testbed::channel_config::change_raft;
 use testbed::network::{Network, NetworkOptions};
 use testbed::{ledgers, wait};
 
@@ -60,7 +61,7 @@ fn settings_that_tune_the_cluster() {
     let host = format!("127.0.0.1:{}", network.layout().nodes[follower].port);
     for kind in ["consensus", "transaction"] {
         let name = "cluster_comm_egress_queue_capacity";
-        let sample = format!("{name}{{host=\"{host}\",msg_type=\"{kind}\",channel=\"ch1\"}}");
+        let sample = format!("{name}{{channel=\"ch1\",host=\"{host}\",msg_type=\"{kind}\"}}");
         assert_eq!(network.metric(leader, &sample), Some(777.0), "SendBufferSize");
     }
 
@@ -89,4 +90,40 @@ fn settings_that_tune_the_cluster() {
     drop(silent);
     network.start_all();
     network.wait_for_active(3);
+}
+
+/// SendBufferSize: what does not fit is lost, the stream to the node is begun anew, and that is counted
+/// and said.
+#[test]
+fn a_full_buffer() {
+    let environment = settings(&[("GENERAL_CLUSTER_SENDBUFFERSIZE", "1")]);
+    let genesis = |config: &mut _| {
+        change_raft(config, |raft| raft.options.as_mut().unwrap().max_inflight_blocks = 100);
+    };
+    let mut network = Network::start(&NetworkOptions { environment, genesis, ..NetworkOptions::default() });
+    network.wait_for_active(3);
+    let leader = network.wait_for_leader();
+    let follower = (leader + 1) % 3;
+    let host = format!("127.0.0.1:{}", network.layout().nodes[follower].port);
+    let dropped = format!("cluster_comm_msg_dropped_count{{channel=\"ch1\",host=\"{host}\"}}");
+    let before = network.metric(leader, &dropped).unwrap();
+    let mark = network.node(leader).log().len();
+    network.node(follower).pause();
+    let mut data = vec![7; 300_000];
+    wait::until("messages to be dropped", Duration::from_secs(30), || {
+        // Each one is another.
+        data.push(7);
+        let large = network.signer().transaction(data.clone().into()).unwrap().envelope;
+        assert_eq!(network.send(leader, large), "SUCCESS");
+        (network.metric(leader, &dropped)? > before).then_some(())
+    });
+    let id = follower + 1;
+    let failed = format!("Failed to send StepRequest to {id}, because: send queue overflown");
+    network.node(leader).wait_for_log(&failed, mark);
+    network.node(follower).resume();
+    let again = format!("Successfully sent StepRequest to {id} after failed attempt(s)");
+    network.node(leader).wait_for_log(&again, mark);
+    network.wait_for_active(3);
+    let acknowledged = network.order_through_all();
+    ledgers::check(&network, &acknowledged.into_iter().collect());
 }

@@ -6,9 +6,11 @@ mod catch_up;
 mod eviction;
 mod following;
 mod listener;
+mod log_lines;
 mod metrics;
 mod options;
 mod reconfiguration;
+mod replication;
 mod system_channel;
 mod tls;
 
