@@ -183,3 +183,73 @@ fn every_line_that_scripts_look_for_is_printed_at_fabrics_level() {
     let refuses = "error=\"certificate extracted from TLS connection isn't authorized\" grpc.code=Unknown";
     wait_for_all(&mut network, stays, marks, &[("INFO [comm.grpc.server]", refuses)]);
 }
+
+/// A node joins with a later block and becomes a consenter, snapshots are taken, the leader is removed.
+#[test]
+fn the_lines_of_joining_leading_and_leaving_are_fabrics_too() {
+    let genesis = |config: &mut _| {
+        change_raft(config, |raft| raft.options.as_mut().unwrap().snapshot_interval_size = 1024);
+    };
+    let mut network =
+        Network::start(&NetworkOptions { nodes: 2, spare_nodes: 1, genesis, ..NetworkOptions::default() });
+    network.wait_for_active(2);
+    let leader = network.wait_for_leader();
+    let other = 1 - leader;
+    let joining = 2;
+    let large = network.signer().transaction(vec![7; 2000].into()).unwrap().envelope;
+    assert_eq!(network.send(leader, large), "SUCCESS");
+    let lines = [
+        (RAFT, "bytes since last snapshot, exceeding size limit (1024 bytes), taking snapshot at block [1]"),
+        (RAFT, "Persisting snapshot (term: "),
+        (RAFT, "Snapshot is taken at index "),
+    ];
+    wait_for_sequence(&mut network, leader, 0, &lines);
+
+    let config = network.reconfigure(leader, |config| {
+        change_raft(config, |raft| raft.options.as_mut().unwrap().max_inflight_blocks = 7);
+    });
+    network.join(joining, &config.encode_to_vec());
+    network.wait_for_place(joining, "follower/active at 3");
+    network.add_consenter(leader, joining);
+    network.wait_for_active(3);
+    let follower = "INFO [orderer.commmon.follower]";
+    let puller = "INFO [orderer.common.cluster.puller]";
+    let lines = [
+        (follower, "Created with join-block number: 2, ledger height: 0 channel=ch1"),
+        (REGISTRAR, "Created and started a follower.Chain for channel ch1"),
+        (puller, " is at block sequence of 2 channel=ch1"),
+        (puller, " with last block seq of 2 channel=ch1"),
+        (puller, "Sending request for block [0] to 127.0.0.1:"),
+        (puller, "Got block [0] of size "),
+        (puller, "Got block [2] of size "),
+        (follower, "Onboarding finished successfully, pulled blocks up to join-block channel=ch1"),
+        (
+            follower,
+            "Block pulling finished successfully, going to switch from follower to a consensus.Chain channel=ch1",
+        ),
+        (RAFT, "Starting raft node to join an existing channel channel=ch1 node=3"),
+        (REGISTRAR, "Created and started channel ch1"),
+    ];
+    wait_for_all(&mut network, joining, 0, &lines);
+
+    let mark = network.node(leader).log().len();
+    network.remove_consenter(other, leader);
+    let own = leader + 1;
+    let transferred = format!("Leader has been transferred from {own} to ");
+    let lines = [
+        (RAFT, "Detected eviction of ourselves from the configuration"),
+        (RAFT, "Transferring leadership to "),
+        (RAFT, "Will wait 500ms time to abdicate"),
+        (RAFT, &transferred),
+        (RAFT, "abdicateLeader took "),
+        (RAFT, "Raft node stopped channel=ch1"),
+    ];
+    wait_for_sequence(&mut network, leader, mark, &lines);
+    let deactivated = format!(
+        "Deactivated node {own} who's endpoint is 127.0.0.1:{} as it's removed from membership",
+        network.layout().nodes[leader].port
+    );
+    wait_for_all(&mut network, other, 0, &[("INFO [orderer.common.cluster]", &deactivated)]);
+    network.remove_channel(leader);
+    wait_for_all(&mut network, leader, mark, &[(REGISTRAR, "Removed channel: ch1")]);
+}
