@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use identity::generate::Validity;
 use orderer::grpc::call::MessageLimits;
-use orderer::grpc::server::{self, Listener, Options, Routes};
+use orderer::grpc::server::{self, Bound, Options, Routes};
 use orderer::grpc::{Frame, Handler, RemotePeer, Requests, Responses};
 use orderer::metrics::Metrics;
 use orderer::settings::Keepalive;
@@ -67,8 +67,8 @@ impl Source {
             server_timeout: second * 60,
         };
         let options = Options { connection_timeout: second * 5, keepalive, messages: MESSAGES };
-        let bound = Listener::bind("127.0.0.1", port, "source", Some(tls), false);
-        let listener = network.runtime().block_on(bound).expect("the port is free");
+        let listening = async { Bound::new("127.0.0.1", port, "source", Some(tls), false).await?.listen() };
+        let listener = network.runtime().block_on(listening).expect("the port is free");
         let (metrics, never) = (Arc::new(Metrics::new(false)), CancellationToken::new());
         let serving = server::serve(listener, routes, options, metrics, never.clone(), never);
         let serving = network.runtime().spawn(serving);
