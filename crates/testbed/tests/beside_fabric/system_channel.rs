@@ -104,6 +104,19 @@ fn kill_some(mixed: &mut Mixed) {
     }
 }
 
+/// A node goes on with the other program on the same files.
+fn change_program(mixed: &mut Mixed, node: usize) {
+    let program = if mixed.is_fabric(node) { None } else { Some(mixed.fabric.clone()) };
+    println!("{} node {node} becomes one of the other kind", mixed.kind(node));
+    mixed.stop_load(node);
+    mixed.network.node(node).terminate();
+    mixed.network.node(node).options_mut().program = program;
+    mixed.start_all();
+    mixed.catches_up(node);
+    mixed.load();
+    mixed.progress();
+}
+
 #[test]
 fn nodes_of_both_kinds_leave_their_system_channel() {
     with_seeds_on(
@@ -121,6 +134,9 @@ fn nodes_of_both_kinds_leave_their_system_channel() {
                 let is_fabric = mixed.is_fabric(node);
                 let through = one_of(mixed, !is_fabric);
                 onboard(mixed, node, through, channels[node - first]);
+            }
+            for node in [one_of(mixed, true), one_of(mixed, false)] {
+                change_program(mixed, node);
             }
             kill_some(mixed);
             let nodes = mixed.network.serving();
