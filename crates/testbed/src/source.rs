@@ -75,7 +75,7 @@ impl Source {
         Self { deliver, serving }
     }
 
-    /// From now on it tells this.
+    /// Whoever asks from now on is told this.
     pub fn tell(&self, lie: Lie) {
         *self.deliver.lie.lock().unwrap_or_else(PoisonError::into_inner) = lie;
     }
@@ -116,10 +116,10 @@ impl Handler for Deliver {
             match number(info.start) {
                 None => responses.send(frame(self.blocks.last().cloned())).await?,
                 Some(first) => {
+                    let lie = *self.lie.lock().unwrap_or_else(PoisonError::into_inner);
                     let last = number(info.stop).unwrap_or(newest).min(newest);
                     for block in self.blocks.iter().filter(|block| (first..=last).contains(&number_of(block)))
                     {
-                        let lie = *self.lie.lock().unwrap_or_else(PoisonError::into_inner);
                         let Some(told) = lie(block.clone()) else { break };
                         responses.send(frame(Some(told))).await?;
                     }
