@@ -2,8 +2,7 @@
 //! of Fabric 2.5 lists them).
 //!
 //! Every metric is a field of [`Metrics`], named as in Prometheus. Dashboards made for Fabric's
-//! orderer carry over, so nothing here may be renamed; the help is Fabric's, too, so that nodes of
-//! both kinds are one family wherever metrics are gathered.
+//! orderer carry over, so nothing here may be renamed.
 
 pub mod exposition;
 mod instrument;
@@ -58,127 +57,127 @@ macro_rules! catalogue {
 }
 
 catalogue! {
-    /// The time to validate a transaction in seconds.
+    /// Seconds spent on checking a transaction.
     broadcast_validate_duration: Histogram ["broadcast" "validate_duration"] ("channel", "type", "status");
-    /// The time to enqueue a transaction in seconds.
+    /// Seconds until a checked transaction was taken in.
     broadcast_enqueue_duration: Histogram ["broadcast" "enqueue_duration"] ("channel", "type", "status");
-    /// The number of transactions processed.
+    /// Transactions answered by Broadcast.
     broadcast_processed_count: Counter ["broadcast" "processed_count"] ("channel", "type", "status");
 
-    /// The time from first transaction enqueing to the block being cut in seconds.
+    /// Seconds from a block's first transaction until the block was cut.
     blockcutter_block_fill_duration: Histogram ["blockcutter" "block_fill_duration"] ("channel");
 
-    /// The number of GRPC streams that have been opened for the deliver service.
+    /// Deliver streams opened.
     deliver_streams_opened: Counter ["deliver" "streams_opened"] ();
-    /// The number of GRPC streams that have been closed for the deliver service.
+    /// Deliver streams closed.
     deliver_streams_closed: Counter ["deliver" "streams_closed"] ();
-    /// The number of deliver requests that have been received.
+    /// Requests received by Deliver.
     deliver_requests_received: Counter ["deliver" "requests_received"] ("channel", "filtered", "data_type");
-    /// The number of deliver requests that have been completed.
+    /// Requests answered to the end by Deliver.
     deliver_requests_completed: Counter ["deliver" "requests_completed"] ("channel", "filtered", "data_type", "success");
-    /// The number of blocks sent by the deliver service.
+    /// Blocks sent by Deliver.
     deliver_blocks_sent: Counter ["deliver" "blocks_sent"] ("channel", "filtered", "data_type");
 
-    /// gRPC connections opened. Open minus closed is the active number of connections.
+    /// gRPC connections accepted; less those closed, the open ones.
     grpc_comm_conn_opened: Counter ["grpc" "comm" "conn_opened"] ();
-    /// gRPC connections closed. Open minus closed is the active number of connections.
+    /// gRPC connections ended.
     grpc_comm_conn_closed: Counter ["grpc" "comm" "conn_closed"] ();
-    /// The time to complete a unary request.
+    /// Seconds that a unary call took.
     grpc_server_unary_request_duration: Histogram ["grpc" "server" "unary_request_duration"] ("service", "method", "code");
-    /// The number of unary requests received.
+    /// Unary calls begun.
     grpc_server_unary_requests_received: Counter ["grpc" "server" "unary_requests_received"] ("service", "method");
-    /// The number of unary requests completed.
+    /// Unary calls ended.
     grpc_server_unary_requests_completed: Counter ["grpc" "server" "unary_requests_completed"] ("service", "method", "code");
-    /// The time to complete a stream request.
+    /// Seconds that a streaming call took.
     grpc_server_stream_request_duration: Histogram ["grpc" "server" "stream_request_duration"] ("service", "method", "code");
-    /// The number of stream requests received.
+    /// Streaming calls begun.
     grpc_server_stream_requests_received: Counter ["grpc" "server" "stream_requests_received"] ("service", "method");
-    /// The number of stream requests completed.
+    /// Streaming calls ended.
     grpc_server_stream_requests_completed: Counter ["grpc" "server" "stream_requests_completed"] ("service", "method", "code");
-    /// The number of stream messages received.
+    /// Messages received in streaming calls.
     grpc_server_stream_messages_received: Counter ["grpc" "server" "stream_messages_received"] ("service", "method");
-    /// The number of stream messages sent.
+    /// Messages sent in streaming calls.
     grpc_server_stream_messages_sent: Counter ["grpc" "server" "stream_messages_sent"] ("service", "method");
 
-    /// Height of the chain in blocks.
+    /// Blocks in the ledger.
     ledger_blockchain_height: Gauge ["ledger" "blockchain_height"] ("channel");
-    /// Time taken in seconds for committing the block to storage.
+    /// Seconds that writing a block to the ledger took.
     ledger_blockstorage_commit_time: Histogram ["ledger" "blockstorage_commit_time"] ("channel") in LEDGER_BUCKETS;
 
-    /// The channel participation status of the node: 0 if inactive, 1 if active, 2 if onboarding, 3 if failed.
+    /// State of the channel on this node: 0 inactive, 1 active, 2 onboarding, 3 failed.
     participation_status: Gauge ["participation" "status"] ("channel");
-    /// The channel participation consensus relation of the node: 0 if other, 1 if consenter, 2 if follower, 3 if config-tracker.
+    /// This node's part in the channel: 0 other, 1 consenter, 2 follower, 3 config-tracker.
     participation_consensus_relation: Gauge ["participation" "consensus_relation"] ("channel");
 
-    /// Number of nodes in this channel.
+    /// Consenters of the channel.
     consensus_etcdraft_cluster_size: Gauge ["consensus" "etcdraft" "cluster_size"] ("channel");
-    /// The leadership status of the current node: 1 if it is the leader else 0.
+    /// 1 while this node leads the channel, else 0.
     consensus_etcdraft_is_leader: Gauge ["consensus" "etcdraft" "is_leader"] ("channel");
-    /// Number of active nodes in this channel.
+    /// Consenters that the leader hears from, itself among them.
     consensus_etcdraft_active_nodes: Gauge ["consensus" "etcdraft" "active_nodes"] ("channel");
-    /// The block number of the latest block committed.
+    /// Number of the newest committed block.
     consensus_etcdraft_committed_block_number: Gauge ["consensus" "etcdraft" "committed_block_number"] ("channel");
-    /// The block number of the latest snapshot.
+    /// Number of the block in the newest snapshot.
     consensus_etcdraft_snapshot_block_number: Gauge ["consensus" "etcdraft" "snapshot_block_number"] ("channel");
-    /// The number of leader changes since process start.
+    /// Changes of the leader since this process began.
     consensus_etcdraft_leader_changes: Counter ["consensus" "etcdraft" "leader_changes"] ("channel");
-    /// The number of proposal failures.
+    /// Transactions that could not be proposed.
     consensus_etcdraft_proposal_failures: Counter ["consensus" "etcdraft" "proposal_failures"] ("channel");
-    /// The time taken for etcd/raft data to be persisted in storage (in seconds).
+    /// Seconds that writing entries to the Raft log took.
     consensus_etcdraft_data_persist_duration: Histogram ["consensus" "etcdraft" "data_persist_duration"] ("channel");
-    /// The total number of proposals received for normal type transactions.
+    /// Ordinary transactions taken in.
     consensus_etcdraft_normal_proposals_received: Counter ["consensus" "etcdraft" "normal_proposals_received"] ("channel");
-    /// The total number of proposals received for config type transactions.
+    /// Config transactions taken in.
     consensus_etcdraft_config_proposals_received: Counter ["consensus" "etcdraft" "config_proposals_received"] ("channel");
 
-    /// Bytes/second read off brokers.
+    /// Bytes read from a broker, a second.
     consensus_kafka_incoming_byte_rate: Gauge ["consensus" "kafka" "incoming_byte_rate"] ("broker_id");
-    /// Bytes/second written to brokers.
+    /// Bytes written to a broker, a second.
     consensus_kafka_outgoing_byte_rate: Gauge ["consensus" "kafka" "outgoing_byte_rate"] ("broker_id");
-    /// Requests/second sent to brokers.
+    /// Requests to a broker, a second.
     consensus_kafka_request_rate: Gauge ["consensus" "kafka" "request_rate"] ("broker_id");
-    /// The mean request size in bytes to brokers.
+    /// Mean bytes of a request to a broker.
     consensus_kafka_request_size: Gauge ["consensus" "kafka" "request_size"] ("broker_id");
-    /// The mean request latency in ms to brokers.
+    /// Mean milliseconds until a broker answered.
     consensus_kafka_request_latency: Gauge ["consensus" "kafka" "request_latency"] ("broker_id");
-    /// Requests/second sent to brokers.
+    /// Answers of a broker, a second.
     consensus_kafka_response_rate: Gauge ["consensus" "kafka" "response_rate"] ("broker_id");
-    /// The mean response size in bytes from brokers.
+    /// Mean bytes of a broker's answer.
     consensus_kafka_response_size: Gauge ["consensus" "kafka" "response_size"] ("broker_id");
-    /// The mean batch size in bytes sent to topics.
+    /// Mean bytes of a batch to a topic.
     consensus_kafka_batch_size: Gauge ["consensus" "kafka" "batch_size"] ("topic");
-    /// The number of records per second sent to topics.
+    /// Records sent to a topic, a second.
     consensus_kafka_record_send_rate: Gauge ["consensus" "kafka" "record_send_rate"] ("topic");
-    /// The mean number of records sent per request to topics.
+    /// Mean records of a request to a topic.
     consensus_kafka_records_per_request: Gauge ["consensus" "kafka" "records_per_request"] ("topic");
-    /// The mean compression ratio (as percentage) for topics.
+    /// Mean compression of what a topic was sent, in percent.
     consensus_kafka_compression_ratio: Gauge ["consensus" "kafka" "compression_ratio"] ("topic");
-    /// The offset specified in the block metadata of the most recently committed block.
+    /// Kafka offset in the metadata of the newest committed block.
     consensus_kafka_last_offset_persisted: Gauge ["consensus" "kafka" "last_offset_persisted"] ("channel");
 
-    /// Length of the egress queue.
+    /// Messages that wait for another orderer.
     cluster_comm_egress_queue_length: Gauge ["cluster" "comm" "egress_queue_length"] ("host", "msg_type", "channel");
-    /// Capacity of the egress queue.
+    /// Messages that may wait for another orderer.
     cluster_comm_egress_queue_capacity: Gauge ["cluster" "comm" "egress_queue_capacity"] ("host", "msg_type", "channel");
-    /// Count of egress queue workers.
+    /// Tasks that empty the queues to other orderers.
     cluster_comm_egress_queue_workers: Gauge ["cluster" "comm" "egress_queue_workers"] ("channel");
-    /// Count of streams from other nodes.
+    /// Open streams from other orderers.
     cluster_comm_ingress_stream_count: Gauge ["cluster" "comm" "ingress_stream_count"] ();
-    /// Count of streams to other nodes.
+    /// Open streams to other orderers.
     cluster_comm_egress_stream_count: Gauge ["cluster" "comm" "egress_stream_count"] ("channel");
-    /// Count of TLS connections to other nodes.
+    /// Open TLS connections to other orderers.
     cluster_comm_egress_tls_connection_count: Gauge ["cluster" "comm" "egress_tls_connection_count"] ();
-    /// The time it takes to send a message in seconds.
+    /// Seconds that a message waited until it was on its way.
     cluster_comm_msg_send_time: Histogram ["cluster" "comm" "msg_send_time"] ("host", "channel");
-    /// Count of messages dropped.
+    /// Messages dropped because a queue was full.
     cluster_comm_msg_dropped_count: Counter ["cluster" "comm" "msg_dropped_count"] ("host", "channel");
 
-    /// Number of log entries checked against the active logging level
+    /// Log records held against the active level.
     logging_entries_checked: Counter ["logging" "entries_checked"] ("level");
-    /// Number of log entries that are written
+    /// Log records written.
     logging_entries_written: Counter ["logging" "entries_written"] ("level");
 
-    /// The active version of Fabric.
+    /// 1, with the version of this node.
     fabric_version: Gauge ["fabric_version"] ("version");
 }
 

@@ -24,7 +24,7 @@ pub(super) fn write(out: &mut String) {
             out,
             "process_open_fds",
             "gauge",
-            "Number of open file descriptors.",
+            "File descriptors that this process has open.",
             Some((count - 1) as f64),
         );
     }
@@ -45,34 +45,39 @@ fn figures(out: &mut String, stat: &str, status: &str, limits: &str, boot: &str,
         number => number.parse().ok(),
     };
     for (name, kind, help, value) in [
-        ("process_cpu_seconds_total", "counter", "Total user and system CPU time spent in seconds.", cpu),
-        ("process_max_fds", "gauge", "Maximum number of open file descriptors.", limit("Max open files")),
-        ("process_resident_memory_bytes", "gauge", "Resident memory size in bytes.", kilobytes("VmRSS:")),
-        ("process_virtual_memory_bytes", "gauge", "Virtual memory size in bytes.", kilobytes("VmSize:")),
+        (
+            "process_cpu_seconds_total",
+            "counter",
+            "CPU seconds of this process, in user and kernel mode.",
+            cpu,
+        ),
+        ("process_max_fds", "gauge", "File descriptors that this process may open.", limit("Max open files")),
+        ("process_resident_memory_bytes", "gauge", "Bytes of this process in memory.", kilobytes("VmRSS:")),
+        (
+            "process_virtual_memory_bytes",
+            "gauge",
+            "Bytes of this process's address space.",
+            kilobytes("VmSize:"),
+        ),
         (
             "process_virtual_memory_max_bytes",
             "gauge",
-            "Maximum amount of virtual memory available in bytes.",
+            "Bytes that the address space may grow to.",
             limit("Max address space"),
         ),
         (
             "process_network_receive_bytes_total",
             "counter",
-            "Number of bytes received by the process over the network.",
+            "Bytes received in the network namespace of this process.",
             named(network, "IpExt:", "InOctets"),
         ),
         (
             "process_network_transmit_bytes_total",
             "counter",
-            "Number of bytes sent by the process over the network.",
+            "Bytes sent in the network namespace of this process.",
             named(network, "IpExt:", "OutOctets"),
         ),
-        (
-            "process_start_time_seconds",
-            "gauge",
-            "Start time of the process since unix epoch in seconds.",
-            started,
-        ),
+        ("process_start_time_seconds", "gauge", "When this process began, in seconds since 1970.", started),
     ] {
         figure(out, name, kind, help, value);
     }

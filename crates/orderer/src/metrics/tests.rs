@@ -157,13 +157,13 @@ fn values_are_written_in_the_text_format() {
     metrics.ledger_blockstorage_commit_time.with(["ch1"]).observe_value(0.01);
     metrics.ledger_blockstorage_commit_time.with(["ch1"]).observe_value(0.2);
     metrics.ledger_blockstorage_commit_time.with(["ch1"]).observe_value(20.0);
-    let expected = r#"# HELP broadcast_processed_count The number of transactions processed.
+    let expected = r#"# HELP broadcast_processed_count Transactions answered by Broadcast.
 # TYPE broadcast_processed_count counter
 broadcast_processed_count{channel="ch1",status="SUCCESS",type="ENDORSER_TRANSACTION"} 3
-# HELP deliver_streams_opened The number of GRPC streams that have been opened for the deliver service.
+# HELP deliver_streams_opened Deliver streams opened.
 # TYPE deliver_streams_opened counter
 deliver_streams_opened 1
-# HELP ledger_blockstorage_commit_time Time taken in seconds for committing the block to storage.
+# HELP ledger_blockstorage_commit_time Seconds that writing a block to the ledger took.
 # TYPE ledger_blockstorage_commit_time histogram
 ledger_blockstorage_commit_time_bucket{channel="ch1",le="0.005"} 0
 ledger_blockstorage_commit_time_bucket{channel="ch1",le="0.01"} 1
@@ -175,7 +175,7 @@ ledger_blockstorage_commit_time_bucket{channel="ch1",le="10"} 2
 ledger_blockstorage_commit_time_bucket{channel="ch1",le="+Inf"} 3
 ledger_blockstorage_commit_time_sum{channel="ch1"} 20.21
 ledger_blockstorage_commit_time_count{channel="ch1"} 3
-# HELP cluster_comm_egress_queue_length Length of the egress queue.
+# HELP cluster_comm_egress_queue_length Messages that wait for another orderer.
 # TYPE cluster_comm_egress_queue_length gauge
 cluster_comm_egress_queue_length{channel="ch1",host="a\"b\\c\nd",msg_type="consensus"} 1.5
 "#;
