@@ -234,8 +234,10 @@ pub trait Chain: Send + Sync + 'static {
         Err(OrderError::NotServiced(request.channel).into())
     }
 
-    /// Another consenter of the channel has connected to this node: it is there, maybe again.
-    fn connected(&self) {}
+    /// The consenter with the raft id `sender` has connected to this node: it is there, maybe again.
+    fn connected(&self, sender: u64) {
+        let _ = sender;
+    }
 
     /// A message that another orderer took in and hands to the leader.
     ///

@@ -110,7 +110,7 @@ pub(crate) enum Input {
     /// A message could not be sent.
     Unreachable(u64),
     /// Another consenter has connected.
-    Connected,
+    Connected(u64),
     /// A snapshot message was sent or not.
     SnapshotSent { to: u64, sent: bool },
     /// Hand the leadership to somebody else.
@@ -432,8 +432,13 @@ impl Core {
                 self.active.lost(id);
                 self.raft.report_unreachable(id);
             }
-            // Whoever was away learns at once that there is a leader, and answers with what it lacks.
-            Input::Connected => self.raft.ping(),
+            // Whoever was away learns at once that there is a leader, and answers with what it lacks. Others
+            // connect to pull blocks.
+            Input::Connected(id) => {
+                if !self.active.has_answered(id) {
+                    self.raft.ping();
+                }
+            }
             Input::SnapshotSent { to, sent } => {
                 use raft::SnapshotStatus::{Failure, Finish};
                 self.raft.report_snapshot(to, if sent { Finish } else { Failure });

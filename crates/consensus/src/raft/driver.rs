@@ -90,7 +90,7 @@ pub(crate) enum Event {
     /// Others have this configuration block.
     Behind(Box<Snapshot>),
     /// Another consenter has connected.
-    Connected,
+    Connected(u64),
     /// This node is a consenter under this later raft id, as a message says that was sent to it.
     KnownAs(u64),
     /// This node is no consenter any more, as whoever found out will tell the node.
@@ -279,7 +279,7 @@ impl Driver {
             }
             Event::CatchUpFailed(reason) => return Some(End::Failed(reason)),
             Event::Behind(snapshot) => Input::Behind(*snapshot),
-            Event::Connected => Input::Connected,
+            Event::Connected(id) => Input::Connected(id),
             Event::KnownAs(id) => return Some(End::Evicted(Some(id))),
             Event::FoundEvicted => return Some(End::FoundEvicted),
             // Taken care of by the loop.

@@ -249,9 +249,9 @@ impl Chain for RaftChain {
         Ok(())
     }
 
-    fn connected(&self) {
+    fn connected(&self, sender: u64) {
         // Without a driver there is nobody to lead.
-        let _ = self.events.send(Event::Connected);
+        let _ = self.events.send(Event::Connected(sender));
     }
 
     async fn forwarded(&self, sender: u64, request: SubmitRequest) -> Result<(), ClusterError> {

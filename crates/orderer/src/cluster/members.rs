@@ -111,12 +111,14 @@ impl Members {
         Ok(member.id)
     }
 
-    /// The channels of which the holder of this public key, who has just connected, is a consenter.
-    pub fn connected(&self, public_key: &[u8]) -> Vec<String> {
+    /// The channels of which the holder of this public key, who has just connected, is a consenter, with
+    /// its raft id in each.
+    pub fn connected(&self, public_key: &[u8]) -> Vec<(String, u64)> {
         let all = self.by_channel.load();
         let of_key = all.iter().filter_map(|(channel, by_key)| {
-            by_key.get(public_key)?.heard.connections.fetch_add(1, Ordering::Relaxed);
-            Some(channel.clone())
+            let member = by_key.get(public_key)?;
+            member.heard.connections.fetch_add(1, Ordering::Relaxed);
+            Some((channel.clone(), member.id))
         });
         of_key.collect()
     }
@@ -147,7 +149,7 @@ mod tests {
 
         let mut channels = members.connected(&key);
         channels.sort();
-        assert_eq!(channels, ["one", "two"]);
+        assert_eq!(channels, [("one".to_owned(), 2), ("two".to_owned(), 5)]);
         assert_eq!((heard.messages(), heard.signs()), (0, 1));
         assert_eq!(members.sender("two", Some(&key)), Ok(5));
         assert_eq!((heard.messages(), heard.signs()), (1, 2));

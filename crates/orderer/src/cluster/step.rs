@@ -86,12 +86,11 @@ impl Handler for Step {
     /// Consenters connect when they begin to serve a channel: whoever leads speaks to them at once.
     fn connected(&self, peer: &RemotePeer) {
         let key = peer.public_key.as_deref().unwrap_or_default();
-        let chains = self
-            .members
-            .connected(key)
-            .into_iter()
-            .filter_map(|channel| self.channels.get(&channel)?.current_chain());
-        chains.for_each(|chain| chain.connected());
+        for (channel, sender) in self.members.connected(key) {
+            if let Some(chain) = self.channels.get(&channel).and_then(|handle| handle.current_chain()) {
+                chain.connected(sender);
+            }
+        }
     }
 
     async fn serve(
