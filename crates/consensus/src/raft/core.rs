@@ -409,7 +409,6 @@ impl Core {
             Input::Message { message, counts_submissions } => self.message(message, counts_submissions),
             Input::ActiveNodes { from, nodes } => {
                 if from == self.leader() && !self.is_leader() {
-                    self.metrics.set(Gauge::ActiveNodes, &self.settings.channel, nodes.len() as u64);
                     self.active.told(nodes);
                 }
             }

@@ -249,6 +249,7 @@ impl Driver {
         self.input(now, Input::Message { message, counts_submissions });
         if let Some(nodes) = active_nodes {
             self.input(now, Input::ActiveNodes { from, nodes });
+            self.show_active_nodes();
         }
     }
 
@@ -369,6 +370,15 @@ impl Driver {
     fn tell_filters(&self) {
         let metadata = self.core.membership().metadata.clone();
         self.state.set_raft_view(metadata, self.core.active_nodes().to_vec());
+    }
+
+    /// What the leader said of who is up. Whoever sees it in the metric may count on the filters to know it.
+    fn show_active_nodes(&self) {
+        self.tell_filters();
+        if !self.core.is_leader() {
+            let count = self.core.active_nodes().len() as u64;
+            self.metrics.set(Gauge::ActiveNodes, self.state.channel_id(), count);
+        }
     }
 
     async fn end(mut self, end: End) {
